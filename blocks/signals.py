@@ -13,12 +13,25 @@ FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
 """To one worker of each work pool: Prefect has a flow run for you. Body: its id; if empty, all."""
 
 FLOW_RUN_DISPATCHED = "flow-run-dispatched"
-"""Between dispatchers: a flow run carries these executions. Body: `Dispatched` as JSON."""
+"""From a dispatcher to the others, and to the workers of open runs: a flow run carries these
+executions. Body: `Dispatched` as JSON.
+"""
 
 FLOW_RUN_STARTED = "flow-run-started"
 """Worker to dispatchers: a flow run has claimed its executions, and its requests are out, of many
 executions those of half. Body: the flow run's id.
 """
+
+FLOW_RUN_OPEN = "flow-run-open"
+"""Worker to dispatchers: a flow run takes further executions. Body: `OpenRun` as JSON."""
+
+EXECUTIONS_JOINED = "executions-joined"
+"""Worker to dispatchers: an open run has begun these, unless another run was faster. Body: their
+ids as JSON.
+"""
+
+FLOW_RUN_CLOSED = "flow-run-closed"
+"""Worker to dispatchers: it takes no more of them. Body: the flow run's id."""
 
 INTAKE_PASSED = "intake-passed"
 """Listener to workers: it has taken a mark, and what lay in front of it, from the intake queue.
@@ -53,7 +66,7 @@ RECONCILER_HINT = "mirror-hint"
 
 
 class Dispatched(msgspec.Struct, frozen=True):
-    """A flow run that a dispatcher has made of pending executions."""
+    """Pending executions that a dispatcher has made a flow run of, or sent to one that is open."""
 
     dispatcher: str
     """Drawn by each dispatcher for itself: it knows its own runs already."""
@@ -61,6 +74,18 @@ class Dispatched(msgspec.Struct, frozen=True):
     tenant_id: str
     workflow: str
     execution_ids: list[str]
+    joins: bool = False
+    """The flow run is an open one; its worker has these from this signal only."""
+
+
+class OpenRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow run that takes further executions of its tenant and workflow."""
+
+    flow_run_id: str
+    tenant_id: str
+    workflow: str
+    executions: int
+    """How many it carries so far."""
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -1,6 +1,8 @@
 """The flow `opportunity-analysis`."""
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import prefect.runtime.flow_run
@@ -11,6 +13,7 @@ from prefect.client.schemas.objects import State
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.definitions.versions import read_definition
 from flows.analysis.batch import AnalysisBatch
+from flows.analysis.open_run import OpenRun, show_joined, takes_more, with_joined
 from flows.analysis.progress import Analysis, AnalysisRules, rules_in
 from flows.shared import runtime
 from flows.shared.approval_gate import continue_alone, pass_gate
@@ -48,23 +51,31 @@ async def opportunity_analysis(
         await retried_by_hand(context, run)
     except RunEnds as end:
         return await reported(end.state)
-    analyses = await claim_analyses(context, run.tenant_id, run.execution_ids)
-    await analyse(
-        context, run.tenant_id, [analysis for analysis in analyses if not analysis.awaits_approval]
+    ids = await with_joined(context, run.tenant_id, run.execution_ids)
+    claimed = await claim_analyses(context, run.tenant_id, ids)
+    at_their_gate = [analysis for analysis in claimed if analysis.awaits_approval]
+    carried = at_their_gate + await analyse(
+        context,
+        run.tenant_id,
+        [analysis for analysis in claimed if not analysis.awaits_approval],
+        takes_more=takes_more(context) and not run.opens_for,
     )
-    for analysis in analyses:
+    with_those_that_joined = list(dict.fromkeys([*ids, *(analysis.id for analysis in carried)]))
+    for analysis in carried:
         if analysis.awaits_approval:
-            if len(run.execution_ids) > 1:
+            if len(with_those_that_joined) > 1:
                 await continue_alone(context, analysis)
             else:
                 await report_before_the_gate(context, analysis.stored.record)
                 await pass_gate(context, analysis)
-    held = [analysis.stored for analysis in analyses]
-    return await end_of_run(context, run.tenant_id, run.execution_ids, held, workflow=WORKFLOW)
+    held = [analysis.stored for analysis in carried]
+    if with_those_that_joined != run.execution_ids:
+        await show_joined(context, with_those_that_joined, held)
+    return await end_of_run(context, run.tenant_id, with_those_that_joined, held, workflow=WORKFLOW)
 
 
 async def claim_analyses(
-    context: Runtime, tenant_id: str, execution_ids: list[str]
+    context: Runtime, tenant_id: str, execution_ids: Sequence[str]
 ) -> list[Analysis]:
     """The executions of this list that are this run's to do, each with the rules that it started
     with.
@@ -82,18 +93,21 @@ async def claim_analyses(
     return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed]
 
 
-async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) -> None:
-    """The four steps of all these executions at once; each ends, or comes to its gate, as its own
-    answers allow.
+async def analyse(
+    context: Runtime, tenant_id: str, analyses: list[Analysis], *, takes_more: bool
+) -> list[Analysis]:
+    """The four steps of all these executions at once, and of those that join them, which are
+    returned with them: each has ended, or come to its gate, as its own answers allowed.
     """
+    run_id = str(prefect.runtime.flow_run.id)
     if not analyses:
-        await notify_started(context, str(prefect.runtime.flow_run.id))
-        return
-    batch = AnalysisBatch(context, tenant_id, analyses)
+        await notify_started(context, run_id)
+        return []
+    batch = AnalysisBatch(context, tenant_id, analyses, is_open=takes_more)
     with context.expecting(batch.execution_ids, batch):
         await batch.start()
         async with (
-            shown_progress(len(analyses), batch.answered, lambda: "answered"),
+            shown_progress(lambda: len(batch), batch.answered, lambda: "answered"),
             asyncio.TaskGroup() as group,
         ):
             for step in ANALYSIS_STEPS:
@@ -103,7 +117,12 @@ async def analyse(context: Runtime, tenant_id: str, analyses: list[Analysis]) ->
             group.create_task(batch.ask())
             group.create_task(batch.conclude())
             await batch.is_under_way.wait()
-            await notify_started(context, str(prefect.runtime.flow_run.id))
+            if takes_more:
+                claim = partial(claim_analyses, context, tenant_id)
+                await OpenRun(context, tenant_id, batch).take_more(claim)
+            else:
+                await notify_started(context, run_id)
+    return batch.analyses
 
 
 @task(retries=5, retry_delay_seconds=[1, 2, 5, 10, 20], cache_policy=NO_CACHE, persist_result=False)

@@ -83,6 +83,14 @@ class FlowRuns(Protocol):
         """The run has this name. Raises `NotFound`."""
         ...
 
+    async def show_carried(
+        self, flow_run_id: str, tenant_id: str, execution_ids: Sequence[str], *, name: str
+    ) -> None:
+        """The run, which dispatchers have made, stands for these executions, under this name.
+        Raises `NotFound`.
+        """
+        ...
+
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
     ) -> list[FlowRunView]:

@@ -220,6 +220,8 @@ class Analysis(_Section, frozen=True, kw_only=True):
 class Dispatch(_Section, frozen=True, kw_only=True):
     batch_max: AtLeastOne
     runs_in_flight_max: AtLeastOne
+    open_seconds: SecondsOrZero
+    """So long a flow run with nothing left to do waits for further executions; 0: none may join."""
     sweep_seconds: Seconds
 
 

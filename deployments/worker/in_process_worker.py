@@ -165,6 +165,8 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         stopped".
         """
         self._stopping.set()
+        if flows := sys.modules.get("flows.shared.runtime"):
+            flows.take_no_more()
         if len(self.active_runs):
             seconds = self._settings.worker.drain_seconds
             log.info("Stopping: %d flow runs have %g s to finish", len(self.active_runs), seconds)

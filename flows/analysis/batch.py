@@ -43,19 +43,35 @@ REREAD_SECONDS = 5.0
 class AnalysisBatch:
     """Analyses of one tenant in one flow run. The run's next attempt may repeat every operation."""
 
-    def __init__(self, runtime: Runtime, tenant_id: str, analyses: Sequence[Analysis]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        tenant_id: str,
+        analyses: Sequence[Analysis],
+        *,
+        is_open: bool = False,
+    ) -> None:
         self._runtime = runtime
         self._tenant_id = tenant_id
-        self._analyses = {analysis.id: analysis for analysis in analyses}
-        self._waits = {step.name: StepWait(step, analyses) for step in ANALYSIS_STEPS}
+        self._analyses: dict[str, Analysis] = {}
+        self._waits = {step.name: StepWait(step, ()) for step in ANALYSIS_STEPS}
         self._next_reread = {step.name: monotonic() + REREAD_SECONDS for step in ANALYSIS_STEPS}
-        self._open = {analysis.id: analysis for analysis in analyses if not analysis.is_over}
-        self._undecided = {analysis.id for analysis in analyses if analysis.verdict == "undecided"}
+        self._open: dict[str, Analysis] = {}
+        self._undecided: set[str] = set()
         self._decided = Inbox[Analysis]()
         self._unasked = {step.name for step in ANALYSIS_STEPS}
         self._taken_up = utc_now()
         self._lines = RunLines(len(analyses))
         self._asked = 0
+        self._add(analyses)
+        self.offered = Inbox[str]()
+        """Ids of executions that dispatchers send to this run, for `open_run.take_more`."""
+        self.is_open = is_open
+        """Whether the run goes on when all its executions have ended: more may join them."""
+        self.idle_since: float | None = None
+        """Since when (monotonic) every execution has ended, or waits for a person."""
+        self.is_to_close = False
+        """Whether something waits for the end of this run."""
         self.is_under_way = asyncio.Event()
         """Set once all requests are out, of many executions those of half: the tenant's next run
         may come, and is there when this one has nothing left to begin.
@@ -69,6 +85,17 @@ class AnalysisBatch:
     def open_analyses(self) -> list[Analysis]:
         """The executions that this run has yet to bring to an end."""
         return list(self._open.values())
+
+    @property
+    def analyses(self) -> list[Analysis]:
+        return list(self._analyses.values())
+
+    def __len__(self) -> int:
+        return len(self._analyses)
+
+    def __contains__(self, execution_id: str) -> bool:
+        """Whether it has this execution in hand; one that has ended may be retried, and join."""
+        return execution_id in self._open
 
     def answered(self) -> int:
         """How many of its executions have ended, or wait for a person."""
@@ -103,27 +130,66 @@ class AnalysisBatch:
             and self._taken_up + margin < utc_now()
         ]
 
+    def _add(self, analyses: Iterable[Analysis]) -> None:
+        for analysis in analyses:
+            self._analyses[analysis.id] = analysis
+            if not analysis.is_over:
+                self._open[analysis.id] = analysis
+            if analysis.verdict == "undecided":
+                self._undecided.add(analysis.id)
+        for wait in self._waits.values():
+            wait.add(analyses)
+
     async def start(self) -> None:
         """The started events are out, and answers that came before anyone waited for them count."""
-        for part in sliced(self.open_analyses):
-            await self._publish(
-                analysis_events.started(analysis.stored.record) for analysis in part
-            )
-        for record in await step_records(self._runtime.store, self._tenant_id, self.execution_ids):
-            self.receive(record)
-        for step in ANALYSIS_STEPS:
-            await self.take_early_answers(step)
+        await self._take_up(self.open_analyses)
 
     async def ask(self) -> None:
         """The steps that executions lack are requested, of many executions slice by slice."""
         await self._runtime.admission.begin(self._tenant_id, self.open_analyses, self._begin)
         self.is_under_way.set()
 
+    def offer(self, execution_ids: Sequence[str]) -> None:
+        """These may join, unless another run is faster."""
+        self.offered.put(*execution_ids)
+
+    async def join(self, analyses: Sequence[Analysis]) -> None:
+        """The run carries these, too, and their requests are out."""
+        self.idle_since = None
+        self._add(analyses)
+        self._lines.joined(len(analyses))
+        self._runtime.expect([analysis.id for analysis in analyses], self)
+        await self._take_up(analyses)
+        await self._runtime.admission.begin(self._tenant_id, analyses, self._begin)
+
+    def close(self) -> None:
+        """It is to be closed soon; what is on its way to it still joins."""
+        self.is_to_close = True
+        self.offered.put()
+
+    def closed(self) -> None:
+        """Nothing joins it any more: it ends with the executions that it has."""
+        self.is_open = False
+        self._decided.put()
+        for wait in self._waits.values():
+            wait.wake()
+
+    async def _take_up(self, analyses: Sequence[Analysis]) -> None:
+        for part in sliced(analyses):
+            await self._publish(
+                analysis_events.started(analysis.stored.record) for analysis in part
+            )
+        ids = [analysis.id for analysis in analyses]
+        for record in await step_records(self._runtime.store, self._tenant_id, ids):
+            self.receive(record)
+        for step in ANALYSIS_STEPS:
+            await self.take_early_answers(step)
+
     # --- one step, of all executions --------------------------------------------------------------
 
     def is_waiting_for(self, step: AnalysisStep) -> bool:
-        """Whether any execution still needs this step's answer."""
-        return bool(self._waits[step.name])
+        """Whether any execution still needs this step's answer, or may join and need it."""
+        return self.is_open or bool(self._waits[step.name])
 
     def waiting_for(self, step: AnalysisStep) -> list[Analysis]:
         """The executions that still need this step's answer."""
@@ -251,7 +317,7 @@ class AnalysisBatch:
     async def conclude(self) -> None:
         """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
         next_look = monotonic() + REREAD_SECONDS
-        while self._open:
+        while self._open or self.is_open:
             decided = await self._decided.take(max(next_look - monotonic(), 0.0))
             if decided:
                 await self._conclude_all(decided)
@@ -267,6 +333,8 @@ class AnalysisBatch:
         for analysis in decided:
             if analysis.awaits_approval and len(self._analyses) > 1:
                 await continue_alone(self._runtime, analysis)
+            elif analysis.awaits_approval:
+                self.close()  # the run is to take it to its gate
 
     def _let_go(self, analyses: Iterable[Analysis]) -> None:
         """Every wait for one of these ends."""
@@ -275,6 +343,9 @@ class AnalysisBatch:
             self._open.pop(analysis.id, None)
             for wait in self._waits.values():
                 wait.settle(analysis.id)
+        if not self._open:
+            self.idle_since = monotonic()
+            self.offered.put()
 
     async def _forget_what_others_ended(self) -> None:
         """Does what the signal of a cancelled execution would have done, in case it was lost."""

@@ -27,6 +27,11 @@ class RunLines:
         self._executions = executions
         self._written: Counter[str] = Counter()
 
+    def joined(self, executions: int) -> None:
+        """The run carries so many more."""
+        self._executions += executions
+        log.info("%s joined this run", _counted(executions))
+
     def asked(self, step: str, executions: int) -> None:
         """The requests of this step are out."""
         if executions:

@@ -18,13 +18,26 @@ class StepWait:
     """
 
     def __init__(self, step: AnalysisStep, analyses: Iterable[Analysis]) -> None:
-        self._lacking = {analysis.id: analysis for analysis in analyses if analysis.waits_for(step)}
+        self._step = step
+        self._lacking: dict[str, Analysis] = {}
         self._inbox = Inbox[StepRecord]()
         self._in_hand: dict[str, StepRecord] = {}
-        self._deadlines = [
-            (analysis.deadline_of(step), analysis.id) for analysis in self._lacking.values()
-        ]
-        heapq.heapify(self._deadlines)
+        self._deadlines: list[tuple[datetime, str]] = []
+        self.add(analyses)
+
+    def add(self, analyses: Iterable[Analysis]) -> None:
+        """Those of these that need this step are waited for; the waiter looks again when they are
+        late.
+        """
+        for analysis in analyses:
+            if analysis.waits_for(self._step):
+                self._lacking[analysis.id] = analysis
+                heapq.heappush(self._deadlines, (analysis.deadline_of(self._step), analysis.id))
+        self.wake()
+
+    def wake(self) -> None:
+        """The waiter looks again at what there is to wait for."""
+        self._inbox.put()
 
     def __bool__(self) -> bool:
         return bool(self._lacking)
@@ -69,7 +82,7 @@ class StepWait:
         """The execution needs no answer any more; if it was the last, the waiter wakes up."""
         self._in_hand.pop(execution_id, None)
         if self._lacking.pop(execution_id, None) is not None and not self._lacking:
-            self._inbox.put()
+            self.wake()
 
     def next_deadline(self) -> datetime | None:
         """When the first of those that lack an answer is late; None if all have theirs."""

@@ -19,7 +19,9 @@ FIRST_SECONDS = 10.0
 class _Progress:
     """The artifact of one run, once there is one."""
 
-    def __init__(self, total: int, done: Callable[[], int], text: Callable[[], str]) -> None:
+    def __init__(
+        self, total: Callable[[], int], done: Callable[[], int], text: Callable[[], str]
+    ) -> None:
         self._total = total
         self._done = done
         self._text = text
@@ -34,8 +36,10 @@ class _Progress:
             pause *= 2
 
     async def show(self) -> None:
-        done = self._done()
-        percent, text = 100.0 * done / self._total, f"{done} of {self._total} {self._text()}"
+        done, total = self._done(), self._total()
+        if total < 2:
+            return
+        percent, text = 100.0 * done / total, f"{done} of {total} {self._text()}"
         if text == self._last:
             return
         if self._id:
@@ -53,14 +57,11 @@ class _Progress:
 
 @asynccontextmanager
 async def shown_progress(
-    total: int, done: Callable[[], int], text: Callable[[], str]
+    total: Callable[[], int], done: Callable[[], int], text: Callable[[], str]
 ) -> AsyncIterator[None]:
     """While this lasts, the run shows how much of it is done, with the text behind it; a run of one
     part shows nothing.
     """
-    if total < 2:
-        yield
-        return
     progress = _Progress(total, done, text)
     showing = asyncio.create_task(progress.show_for_ever(), name="showing the progress")
     try:

@@ -45,6 +45,18 @@ class Receiver(Protocol):
         ...
 
 
+class Joinable(Protocol):
+    """A flow run that takes further executions."""
+
+    def offer(self, execution_ids: list[str]) -> None:
+        """A dispatcher sends it these, which are pending unless another run is faster."""
+        ...
+
+    def close(self) -> None:
+        """It is to take no more."""
+        ...
+
+
 class Runtime:
     """The ports of a flow run, and which of its waiters waits for which execution.
 
@@ -60,18 +72,38 @@ class Runtime:
         self.flow_runs = flow_runs
         self.admission = Admission(bus, settings.rabbitmq.queue)
         self._receivers: dict[str, Receiver] = {}
+        self._open_runs: dict[str, Joinable] = {}
 
     @contextmanager
     def expecting(self, execution_ids: Iterable[str], receiver: Receiver) -> Iterator[None]:
-        """While this lasts, the receiver is notified of changes to these executions elsewhere."""
-        expected = list(execution_ids)
-        self._receivers |= dict.fromkeys(expected, receiver)
+        """While this lasts, the receiver is notified of changes elsewhere to these executions, and
+        to those of `expect`.
+        """
+        self.expect(execution_ids, receiver)
         try:
             yield
         finally:
-            for id in expected:
-                if self._receivers.get(id) is receiver:
-                    del self._receivers[id]
+            self._receivers = {
+                id: one for id, one in self._receivers.items() if one is not receiver
+            }
+
+    def expect(self, execution_ids: Iterable[str], receiver: Receiver) -> None:
+        """The receiver, whose `expecting` lasts, is notified of these, too."""
+        self._receivers |= dict.fromkeys(execution_ids, receiver)
+
+    @contextmanager
+    def open_to_more(self, flow_run_id: str, run: Joinable) -> Iterator[None]:
+        """While this lasts, the run gets the executions that dispatchers send to it."""
+        self._open_runs[flow_run_id] = run
+        try:
+            yield
+        finally:
+            del self._open_runs[flow_run_id]
+
+    def take_no_more(self) -> None:
+        """No run of this process takes further executions."""
+        for run in self._open_runs.values():
+            run.close()
 
     def overdue(self) -> list[str]:
         """Executions that this process holds and has not ended, past deadline and margin."""
@@ -85,6 +117,12 @@ class Runtime:
         record = _step_decoder.decode(body)
         if receiver := self._receivers.get(record.execution_id):
             receiver.receive(record)
+
+    async def dispatched(self, body: bytes) -> None:
+        """The executions join the open run that they were sent to, if it is here."""
+        sent = _dispatched_decoder.decode(body)
+        if sent.joins and (run := self._open_runs.get(sent.flow_run_id)):
+            run.offer(sent.execution_ids)
 
     async def execution_cancelled(self, body: bytes) -> None:
         """The run that carries the execution, if it is here, lets it go."""
@@ -111,9 +149,14 @@ async def get() -> Runtime:
 
 def overdue() -> list[str]:
     """Executions of this process past deadline and margin; none while nothing is open."""
-    if _opening is None or not _opening.done() or _opening.cancelled() or _opening.exception():
-        return []
-    return _opening.result().overdue()
+    runtime = _opened()
+    return runtime.overdue() if runtime else []
+
+
+def take_no_more() -> None:
+    """The process is about to end: its open runs take no further executions."""
+    if runtime := _opened():
+        runtime.take_no_more()
 
 
 async def close() -> None:
@@ -127,9 +170,16 @@ async def close() -> None:
         await stack.aclose()
 
 
+def _opened() -> Runtime | None:
+    if _opening is None or not _opening.done() or _opening.cancelled() or _opening.exception():
+        return None
+    return _opening.result()
+
+
 _opening: asyncio.Task[Runtime] | None = None
 _stack: AsyncExitStack | None = None
 _step_decoder = msgspec.json.Decoder(StepRecord)
+_dispatched_decoder = msgspec.json.Decoder(signals.Dispatched)
 
 
 async def _open(stack: AsyncExitStack) -> Runtime:
@@ -144,6 +194,9 @@ async def _open(stack: AsyncExitStack) -> Runtime:
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
     await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
+    await stack.enter_async_context(
+        runtime.bus.listen(signals.FLOW_RUN_DISPATCHED, runtime.dispatched)
+    )
     await stack.enter_async_context(
         runtime.bus.listen(signals.EXECUTION_CANCELLED, runtime.execution_cancelled)
     )

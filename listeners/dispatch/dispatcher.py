@@ -1,9 +1,10 @@
 """Dispatches pending executions as flow runs: singly when idle, batched under load, and fairly.
 
 Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions
-wait and then go out together. Each dispatcher broadcasts what it has dispatched, so that what
-several listeners have in hand is in one run. Which run may really do an execution is settled by the
-run's claim, so dispatching one twice does no harm.
+wait and then go out together. While one of its runs is open, a few of them join it instead. Each
+dispatcher broadcasts what it has dispatched, so that what several listeners have in hand is in one
+run. Which run may really do an execution is settled by the run's claim, so dispatching one twice
+does no harm.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import default_policy, read_policy
 from listeners import metrics
 from listeners.dispatch.fair_queue import FairQueue, Lane
+from listeners.dispatch.open_runs import JOIN_MAX, KnownRun, OpenRuns, Sent
 from listeners.dispatch.running_limits import RunningLimits
 from listeners.dispatch.unstarted_runs import UnstartedRun, UnstartedRuns
 
@@ -57,6 +59,8 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Execution id to its subject; "": not known."""
     key: str
     tries: int = 1
+    joins: str | None = None
+    """The open run that it is sent to; None: it gets one of its own."""
 
     @property
     def execution_ids(self) -> list[str]:
@@ -82,6 +86,7 @@ class Dispatcher:
         self._flow_runs = flow_runs
         self._queue = FairQueue(default_policy())
         self._unstarted = UnstartedRuns()
+        self._open_runs = OpenRuns()
         self._limits = RunningLimits(store)
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
@@ -106,6 +111,9 @@ class Dispatcher:
         async with (
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
             self._bus.listen(signals.FLOW_RUN_DISPATCHED, self._dispatched_elsewhere),
+            self._bus.listen(signals.FLOW_RUN_OPEN, self._run_opened),
+            self._bus.listen(signals.FLOW_RUN_CLOSED, self._run_closed),
+            self._bus.listen(signals.EXECUTIONS_JOINED, self._joined),
             self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
         ):
@@ -129,6 +137,7 @@ class Dispatcher:
                 await self._limits.refresh(
                     self._queue.policy, self._queue.tenants(), self._unstarted
                 )
+                self._take_back()
                 batch = self._unanswered or self._next_batch()
                 if batch is None:
                     await self._wait_for_change()
@@ -143,9 +152,10 @@ class Dispatcher:
         if taken is None:
             return None
         lane, execution_ids = taken
+        run = self.open_run_of(lane, taken=len(execution_ids))
         key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
         subjects = {id: self._subjects.pop(id, "") for id in execution_ids}
-        return _Batch(lane=lane, subjects=subjects, key=key)
+        return _Batch(lane=lane, subjects=subjects, key=key, joins=run.id if run else None)
 
     def _waiting(self) -> int:
         return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
@@ -154,14 +164,50 @@ class Dispatcher:
         """How many executions the lane may get in its next flow run; none while one of its runs is
         not started.
         """
-        if lane in self._unstarted or len(self._unstarted) >= self._settings.runs_in_flight_max:
+        if lane in self._unstarted or self._open_runs.is_sending(lane):
             return 0
-        most = self._queue.policy.batch_max or self._settings.batch_max
-        if not workflows.workflow_named(lane.workflow).batched:
-            most = 1
+        most = self._batch_max(lane)
+        if run := self.open_run_of(lane):
+            most = min(most - run.executions, JOIN_MAX)
+        elif len(self._unstarted) >= self._settings.runs_in_flight_max:
+            return 0
         return min(most, self._limits.room(self._queue.policy, lane.tenant_id))
 
+    def _batch_max(self, lane: Lane) -> int:
+        if not workflows.workflow_named(lane.workflow).batched:
+            return 1
+        return self._queue.policy.batch_max or self._settings.batch_max
+
+    def open_run_of(self, lane: Lane, *, taken: int = 0) -> KnownRun | None:
+        """The open run that executions of this lane join: if few wait, and it has room. `taken`:
+        what was taken from the queue for it.
+        """
+        if self._queue.waiting_in(lane) + taken > JOIN_MAX:
+            return None
+        return self._open_runs.of(lane, self._batch_max(lane))
+
     async def _dispatch(self, batch: _Batch) -> None:
+        if batch.joins:
+            await self._send(batch, batch.joins)
+        else:
+            await self._start(batch)
+
+    async def _send(self, batch: _Batch, run_id: str) -> None:
+        """The open run gets the batch, and has `CLAIM_SECONDS` to begin it."""
+        (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
+        self._dispatched |= dict.fromkeys(execution_ids, monotonic())
+        self._open_runs.sent(run_id, Sent(lane=batch.lane, subjects=batch.subjects))
+        self._limits.take(tenant_id, len(execution_ids))
+        sent = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids, joins=True)
+        with suppress(Unavailable):  # then it is taken back, as if it had been lost
+            await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(sent))
+
+    def _take_back(self) -> None:
+        for sent in self._open_runs.take_back():
+            for execution_id, subject in sent.subjects.items():
+                self.submit(sent.lane, execution_id, subject=subject)
+
+    async def _start(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
         name = run_name(workflow, batch.subjects)
         # Before the call: a sweep during the call to Prefect must not find them once more.
@@ -205,7 +251,8 @@ class Dispatcher:
         something waits.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS if len(self._queue) else None):
+            is_watching = len(self._queue) or len(self._open_runs)
+            async with asyncio.timeout(_LOOK_SECONDS if is_watching else None):
                 await self._changed.wait()
         self._changed.clear()
 
@@ -216,9 +263,20 @@ class Dispatcher:
         metrics.START_SECONDS.observe(monotonic() - run.since)
         self._changed.set()
 
+    async def _joined(self, body: bytes) -> None:
+        for sent in self._open_runs.begun(_ids_decoder.decode(body)):
+            metrics.START_SECONDS.observe(monotonic() - sent.since)
+            self._changed.set()
+
+    async def _run_opened(self, body: bytes) -> None:
+        self._open_runs.opened(_open_run_decoder.decode(body))
+
+    async def _run_closed(self, body: bytes) -> None:
+        self._open_runs.closed(body.decode())
+
     async def _dispatched_elsewhere(self, body: bytes) -> None:
-        """Another dispatcher has made a run of these: they are not for this one, and neither is the
-        turn of their lane until that run has started.
+        """Another dispatcher has made a run of these, or sent them to an open one: they are not for
+        this one, and neither is the turn of their lane until a run that was made has started.
         """
         run = _dispatched_decoder.decode(body)
         if run.dispatcher == self._id:
@@ -230,7 +288,10 @@ class Dispatcher:
             self._reasons.pop(execution_id, None)
         self._dispatched |= dict.fromkeys(run.execution_ids, monotonic())
         executions = len(run.execution_ids)
-        self._unstarted.add(UnstartedRun(id=run.flow_run_id, lane=lane, executions=executions))
+        if run.joins:
+            self._open_runs.joined(run.flow_run_id, executions)
+        else:
+            self._unstarted.add(UnstartedRun(id=run.flow_run_id, lane=lane, executions=executions))
         self._limits.take(run.tenant_id, executions)
 
     async def _opened(self, body: bytes) -> None:
@@ -300,5 +361,7 @@ class Dispatcher:
         self._dispatched = {id: since for id, since in self._dispatched.items() if since >= too_old}
 
 
+_open_run_decoder = msgspec.json.Decoder(signals.OpenRun)
+_ids_decoder = msgspec.json.Decoder(list[str])
 _opened_decoder = msgspec.json.Decoder(signals.Opened)
 _dispatched_decoder = msgspec.json.Decoder(signals.Dispatched)

@@ -19,6 +19,8 @@ class RememberedFlowRuns:
         self.names: list[str] = []
         self.recorded: dict[str, tuple[str, str, dict[str, str], str]] = {}
         """By key: deployment, name, parameters and message."""
+        self.shown: dict[str, tuple[str, list[str], str]] = {}
+        """By run: the tenant, the executions and the name that it was given at its end."""
         self.upcoming: list[UpcomingTick] = []
         self.is_down = False
         self.refused = 0
@@ -57,6 +59,11 @@ class RememberedFlowRuns:
             msgspec.structs.replace(tick, name=name) if tick.flow_run_id == flow_run_id else tick
             for tick in self.upcoming
         ]
+
+    async def show_carried(
+        self, flow_run_id: str, tenant_id: str, execution_ids: Sequence[str], *, name: str
+    ) -> None:
+        self.shown[flow_run_id] = (tenant_id, list(execution_ids), name)
 
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None

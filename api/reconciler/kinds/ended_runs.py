@@ -102,17 +102,20 @@ async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionReco
     """The executions of this run that are open and that no other run has claimed."""
     if run.job:
         return await _unsent_jobs(parts, run)
+    held = await _held_by(parts, run)
     if run.opens_for:
-        return await _opened_by(parts, run)
-    found = []
+        return held
+    found = {stored.record.id: stored for stored in held if _may_be_of(stored.record, run)}
     for execution_id in run.execution_ids:
+        if execution_id in found:
+            continue
         try:
             stored = await parts.store.read(run.tenant_id, ExecutionRecord, execution_id)
         except NotFound:
             continue
         if not stored.record.is_terminal and _may_be_of(stored.record, run):
-            found.append(stored)
-    return found
+            found[execution_id] = stored
+    return list(found.values())
 
 
 async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
@@ -125,8 +128,8 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
     ]
 
 
-async def _opened_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
-    """Of one that it opened and did not claim, dispatchers take care."""
+async def _held_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
+    """Those that it has claimed: listed, opened by itself, or joined on the way."""
     held = tuple(status for status in OPEN if status != "waiting")  # at rest, no run has it
     of_run = {"flow_run_id": run.id, "status": held}
     return [stored async for stored in every(parts.store, run.tenant_id, ExecutionRecord, of_run)]

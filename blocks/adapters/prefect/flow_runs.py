@@ -97,7 +97,7 @@ class PrefectFlowRuns:
                 run = await self._client.create_flow_run_from_deployment(
                     await self._deployment(deployment),
                     name=name,
-                    parameters={"tenant_id": tenant_id, "execution_ids": list(execution_ids)},
+                    parameters=_carrying(tenant_id, execution_ids),
                     idempotency_key=key,
                     tags=[TAG, f"tenant:{tenant_id}", f"workflow:{workflow}"],
                 )
@@ -156,6 +156,13 @@ class PrefectFlowRuns:
     async def rename(self, flow_run_id: str, name: str) -> None:
         async with _translated():
             await self._client.update_flow_run(UUID(flow_run_id), name=name)
+
+    async def show_carried(
+        self, flow_run_id: str, tenant_id: str, execution_ids: Sequence[str], *, name: str
+    ) -> None:
+        parameters = _carrying(tenant_id, execution_ids)
+        async with _translated():
+            await self._client.update_flow_run(UUID(flow_run_id), name=name, parameters=parameters)
 
     async def list_runs(
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
@@ -300,6 +307,11 @@ class PrefectFlowRuns:
         """
         if error.response.status_code == httpx.codes.NOT_FOUND:
             self._deployments.pop(deployment, None)
+
+
+def _carrying(tenant_id: str, execution_ids: Sequence[str]) -> dict[str, Any]:
+    """Parameters of a run that dispatchers make."""
+    return {"tenant_id": tenant_id, "execution_ids": list(execution_ids)}
 
 
 def _plain(moment: datetime) -> datetime:

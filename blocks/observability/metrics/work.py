@@ -57,6 +57,11 @@ RUN_SIZE = Histogram(
     buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
 )
 
+EXECUTIONS_JOINED = Counter(
+    "workflow_orchestrator_executions_joined_total",
+    "Executions that joined a flow run which was under way, in place of one of their own",
+)
+
 STEPS_ASKED = Counter(
     "workflow_orchestrator_steps_asked_total", "Requests of steps that went out", ["step"]
 )

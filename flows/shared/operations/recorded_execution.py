@@ -63,7 +63,7 @@ async def recorded_execution(
         with context.expecting([run.id], run):
             await run.begin()
             async with shown_progress(
-                len(operation.steps), lambda: len(run.steps), lambda: run.doing
+                lambda: len(operation.steps), lambda: len(run.steps), lambda: run.doing
             ):
                 yield recorded
             await run.complete()

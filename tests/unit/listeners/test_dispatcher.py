@@ -22,6 +22,7 @@ from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import change_policy
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
+from listeners.dispatch.open_runs import JOIN_MAX
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -34,7 +35,7 @@ from tests.support.waiting import T, eventually
 
 A_THIRD_TENANT = "44444444-4444-4444-8444-444444444444"
 
-SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, sweep_seconds=0.1)
+SETTINGS = Dispatch(batch_max=3, runs_in_flight_max=4, open_seconds=2.0, sweep_seconds=0.1)
 
 
 @pytest.fixture
@@ -103,6 +104,39 @@ class CountedQueries(ForwardingRecordStore):
         return await super()._ask(operation, kind, request)
 
 
+def an_open_run(run_id: str) -> bytes:
+    """Of `A_TENANT`, with one execution."""
+    return msgspec.json.encode(
+        signals.OpenRun(flow_run_id=run_id, tenant_id=A_TENANT, workflow=WORKFLOW, executions=1)
+    )
+
+
+@asynccontextmanager
+async def sent_to_runs(bus: EventBus) -> AsyncIterator[list[tuple[str, list[str]]]]:
+    """What is sent to open runs, as their workers see it."""
+    sent: list[tuple[str, list[str]]] = []
+
+    async def note(body: bytes) -> None:
+        dispatched = msgspec.json.decode(body, type=signals.Dispatched)
+        if dispatched.joins:
+            sent.append((dispatched.flow_run_id, dispatched.execution_ids))
+
+    async with bus.listen(signals.FLOW_RUN_DISPATCHED, note):
+        yield sent
+
+
+async def holds(sent: list[tuple[str, list[str]]], expected: list[tuple[str, list[str]]]) -> bool:
+    return sent == expected
+
+
+async def is_open(dispatcher: Dispatcher) -> bool:
+    return dispatcher.open_run_of(Lane(A_TENANT, WORKFLOW)) is not None
+
+
+async def is_closed(dispatcher: Dispatcher) -> bool:
+    return not await is_open(dispatcher)
+
+
 async def started(flow_runs: RememberedFlowRuns, count: int) -> list[tuple[str, list[str]]]:
     async def enough() -> bool:
         return len(flow_runs.started) >= count
@@ -135,6 +169,65 @@ async def test_what_comes_while_a_run_waits_for_a_worker_goes_out_together(
 
         batches = [batch for _, batch in await started(flow_runs, 3)]
         assert [["e-1"], ["e-2", "e-3", "e-4"], ["e-5", "e-6"]] == batches
+
+
+async def test_a_lone_execution_joins_the_open_run_of_its_lane_until_that_is_closed(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
+        await started(flow_runs, 1)  # it listens
+        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
+        await eventually(lambda: is_open(dispatcher))
+
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await eventually(lambda: holds(sent, [("run-9", ["e-1"])]))
+        for number in (2, 3):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
+        await bus.broadcast(signals.EXECUTIONS_JOINED, b'["e-1"]')
+        await eventually(lambda: holds(sent, [("run-9", ["e-1"]), ("run-9", ["e-2"])]))
+
+        # SETTINGS allow three executions in a run, and it has one of its own.
+        await bus.broadcast(signals.EXECUTIONS_JOINED, b'["e-2"]')
+        assert (A_TENANT, ["e-3"]) == (await started(flow_runs, 2))[1]
+
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
+        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-2"))
+        await bus.broadcast(signals.FLOW_RUN_CLOSED, b"run-2")
+        await eventually(lambda: is_closed(dispatcher))
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-4")
+        assert (A_TENANT, ["e-4"]) == (await started(flow_runs, 3))[2]
+
+
+async def test_what_no_run_takes_in_time_gets_a_run_of_its_own(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
+        await started(flow_runs, 1)
+        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
+        await eventually(lambda: is_open(dispatcher))
+
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1", subject="0063X1")
+        assert (A_TENANT, ["e-1"]) == (await started(flow_runs, 2))[1]
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-2")
+    assert "Opportunity 0063X1" == flow_runs.names[1]
+
+
+async def test_many_that_wait_get_a_run_of_their_own_though_one_is_open(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
+    many = [f"e-{number}" for number in range(JOIN_MAX + 1)]
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
+        await started(flow_runs, 1)
+        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
+        await eventually(lambda: is_open(dispatcher))
+
+        for id in many:
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), id)
+        assert (A_TENANT, many) == (await started(flow_runs, 2))[1]
 
 
 async def test_what_was_opened_elsewhere_is_dispatched(

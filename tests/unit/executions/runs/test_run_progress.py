@@ -40,7 +40,7 @@ async def test_a_batch_that_waits_shows_how_many_are_answered_and_in_the_end_all
     async def is_shown() -> bool:
         return bool(texts)
 
-    async with shown_progress(4, lambda: answered, lambda: "answered"):
+    async with shown_progress(lambda: 4, lambda: answered, lambda: "answered"):
         await eventually(is_shown)
         answered = 4
 
@@ -51,8 +51,8 @@ async def test_a_batch_that_waits_shows_how_many_are_answered_and_in_the_end_all
 async def test_a_batch_that_is_answered_promptly_and_a_run_of_one_cost_prefect_nothing(
     texts: list[str],
 ) -> None:
-    for total in (1, 4):
-        async with shown_progress(total, lambda: 0, lambda: "answered"):
+    for executions in ([1], [1, 2, 3, 4]):
+        async with shown_progress(executions.__len__, lambda: 0, lambda: "answered"):
             await asyncio.sleep(0)
 
     assert [] == texts
@@ -60,7 +60,7 @@ async def test_a_batch_that_is_answered_promptly_and_a_run_of_one_cost_prefect_n
 
 async def test_an_error_of_the_run_passes_through(texts: list[str]) -> None:
     with pytest.raises(ZeroDivisionError):
-        async with shown_progress(4, lambda: 0, lambda: "answered"):
+        async with shown_progress(lambda: 4, lambda: 0, lambda: "answered"):
             raise ZeroDivisionError
 
 

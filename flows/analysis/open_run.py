@@ -1,0 +1,134 @@
+"""A flow run that stays open for a while: executions of its tenant that come one by one join it,
+where the start of a run of their own would take most of their time.
+
+Prefect knows nothing of this: a run carries what its parameters list. So what joins it is sent by
+signal, is the run's by its claim, and stands in the parameters when the run is over.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+import msgspec
+import prefect.runtime.flow_run
+
+from blocks import signals
+from blocks.contracts.analysis import WORKFLOW
+from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.states import OPEN
+from blocks.executions.run_names import run_name
+from blocks.observability import log_context
+from blocks.observability.metrics import work
+from blocks.ports import NotFound, Stored, Unavailable
+from blocks.prefect_internals.suspension import was_suspended
+from blocks.queries import every
+from flows.analysis.batch import AnalysisBatch
+from flows.analysis.progress import Analysis
+from flows.shared.approval_gate import continue_alone
+from flows.shared.claims import notify_started
+from flows.shared.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+AT_MOST_SECONDS = 60.0
+"""So long it is open, then the next run begins: people look for runs by what is in their names, and
+that is brought up to date at a run's end.
+"""
+
+ON_THEIR_WAY_SECONDS = 0.2
+"""A closed run takes what dispatchers have sent before they heard of it."""
+
+Claim = Callable[[Sequence[str]], Awaitable[list[Analysis]]]
+
+
+def takes_more(context: Runtime) -> bool:
+    """Whether runs of this system are open at all."""
+    dispatch = context.settings.dispatch
+    return dispatch.open_seconds > 0 and dispatch.batch_max > 1
+
+
+class OpenRun:
+    """The open time of one flow run; see `take_more`."""
+
+    def __init__(self, context: Runtime, tenant_id: str, batch: AnalysisBatch) -> None:
+        self._context = context
+        self._tenant_id = tenant_id
+        self._batch = batch
+        self._id = str(prefect.runtime.flow_run.id)
+
+    async def take_more(self, claim: Claim) -> None:
+        """Dispatchers know that the run is under way, and what they sent to it has joined: until
+        none came for `dispatch.open_seconds`, or something waits for the end of the run.
+        """
+        batch, bus = self._batch, self._context.bus
+        with self._context.open_to_more(self._id, batch):
+            await bus.broadcast(signals.FLOW_RUN_OPEN, msgspec.json.encode(self._announcement()))
+            await notify_started(self._context, self._id)
+            closes_at = monotonic() + AT_MOST_SECONDS
+            while (left := min(closes_at, self._closes_if_idle()) - monotonic()) > 0:
+                if offered := await batch.offered.take(left):
+                    await self._join(offered, claim)
+            await bus.broadcast(signals.FLOW_RUN_CLOSED, self._id.encode())
+            if not batch.is_to_close:
+                await asyncio.sleep(ON_THEIR_WAY_SECONDS)
+        if offered := batch.offered.take_now():
+            await self._join(offered, claim)
+        batch.closed()
+
+    def _announcement(self) -> signals.OpenRun:
+        return signals.OpenRun(
+            flow_run_id=self._id,
+            tenant_id=self._tenant_id,
+            workflow=WORKFLOW,
+            executions=len(self._batch),
+        )
+
+    def _closes_if_idle(self) -> float:
+        if self._batch.is_to_close:
+            return float("-inf")
+        idle_since = self._batch.idle_since
+        open_seconds = self._context.settings.dispatch.open_seconds
+        return float("inf") if idle_since is None else idle_since + open_seconds
+
+    async def _join(self, offered: Sequence[str], claim: Claim) -> None:
+        # The run's log context names its first execution.
+        with log_context.log_context(execution_id=offered[0]):
+            claimed = await claim([id for id in dict.fromkeys(offered) if id not in self._batch])
+            work.EXECUTIONS_JOINED.inc(len(claimed))
+            for analysis in claimed:
+                if analysis.awaits_approval:
+                    await continue_alone(self._context, analysis)
+            if joining := [analysis for analysis in claimed if not analysis.awaits_approval]:
+                await self._batch.join(joining)
+            begun = msgspec.json.encode(offered)
+            await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, begun)
+
+
+async def with_joined(context: Runtime, tenant_id: str, execution_ids: Sequence[str]) -> list[str]:
+    """Of a run that begins once more: these, and those that joined it before. A suspended run has
+    one execution only.
+    """
+    if prefect.runtime.flow_run.run_count < 2 or was_suspended():
+        return list(execution_ids)
+    of_run = {"flow_run_id": str(prefect.runtime.flow_run.id), "status": OPEN}
+    held = [
+        stored.record.id
+        async for stored in every(context.store, tenant_id, ExecutionRecord, of_run)
+    ]
+    return list(dict.fromkeys([*execution_ids, *held]))
+
+
+async def show_joined(
+    context: Runtime, execution_ids: Sequence[str], held: Sequence[Stored[ExecutionRecord]]
+) -> None:
+    """Prefect shows the run with all the executions that it has carried."""
+    subjects = dict.fromkeys(execution_ids, "") | {
+        stored.record.id: stored.record.subject for stored in held
+    }
+    run_id, tenant_id = str(prefect.runtime.flow_run.id), held[0].record.tenant_id
+    name = run_name(WORKFLOW, subjects)
+    try:
+        await context.flow_runs.show_carried(run_id, tenant_id, execution_ids, name=name)
+    except (NotFound, Unavailable) as problem:
+        log.info("Prefect shows this run without what has joined it: %s", problem)

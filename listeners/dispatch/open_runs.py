@@ -1,0 +1,110 @@
+"""Flow runs that take further executions, and what was sent to them: a lone execution joins one
+instead of waiting for a run of its own.
+"""
+
+from collections.abc import Sequence
+from time import monotonic
+
+import msgspec
+
+from blocks import signals
+from listeners.dispatch.fair_queue import Lane
+
+JOIN_MAX = 5
+"""If more of a lane wait than this, they get a flow run of their own: so many pay for its start."""
+
+CLAIM_SECONDS = 1.0
+"""An execution that was sent to an open run and not reported as begun by then is dispatched anew:
+the run had closed, its worker is gone, or a signal was lost. Claims make two runs harmless.
+"""
+
+_FORGOTTEN_AFTER_SECONDS = 120.0
+"""Longer than any run is open."""
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """Executions on their way to an open run, with their subjects."""
+
+    lane: Lane
+    subjects: dict[str, str]
+    since: float = msgspec.field(default_factory=monotonic)
+
+
+class KnownRun(msgspec.Struct, kw_only=True):
+    id: str
+    lane: Lane
+    executions: int
+    """How many it carries, those on their way to it included."""
+    since: float = msgspec.field(default_factory=monotonic)
+
+
+class OpenRuns:
+    """As far as this dispatcher knows. What it sends to a run holds the lane up until the run has
+    begun it, so that what comes meanwhile goes together.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, KnownRun] = {}
+        self._sent: dict[str, Sent] = {}
+
+    def opened(self, run: signals.OpenRun) -> None:
+        """It takes further executions."""
+        self._forget_old()
+        lane = Lane(run.tenant_id, run.workflow)
+        self._runs[run.flow_run_id] = KnownRun(
+            id=run.flow_run_id, lane=lane, executions=run.executions
+        )
+
+    def closed(self, run_id: str) -> None:
+        """It takes no more of them."""
+        self._runs.pop(run_id, None)
+
+    def of(self, lane: Lane, batch_max: int) -> KnownRun | None:
+        """The newest of this lane that has room for one more, if any."""
+        runs = [
+            run for run in self._runs.values() if run.lane == lane and run.executions < batch_max
+        ]
+        return runs[-1] if runs else None
+
+    def joined(self, run_id: str, executions: int) -> None:
+        """So many more were sent to it, by whichever dispatcher."""
+        if run := self._runs.get(run_id):
+            run.executions += executions
+
+    # --- what this dispatcher has sent ------------------------------------------------------------
+
+    def sent(self, run_id: str, sent: Sent) -> None:
+        self._sent[run_id] = sent
+        self.joined(run_id, len(sent.subjects))
+
+    def begun(self, execution_ids: Sequence[str]) -> list[Sent]:
+        """A run has begun these: returns what was sent by this dispatcher and is among them."""
+        begun = {
+            run_id: sent
+            for run_id, sent in self._sent.items()
+            if sent.subjects.keys() <= set(execution_ids)
+        }
+        for run_id in begun:
+            del self._sent[run_id]
+        return list(begun.values())
+
+    def is_sending(self, lane: Lane) -> bool:
+        """Whether executions of this lane are on their way."""
+        return any(sent.lane == lane for sent in self._sent.values())
+
+    def __len__(self) -> int:
+        """How many runs have something on its way to them."""
+        return len(self._sent)
+
+    def take_back(self) -> list[Sent]:
+        """What no run has begun in time; those runs count as closed."""
+        oldest = monotonic() - CLAIM_SECONDS
+        late = {run_id: sent for run_id, sent in self._sent.items() if sent.since <= oldest}
+        for run_id in late:
+            del self._sent[run_id]
+            self.closed(run_id)
+        return list(late.values())
+
+    def _forget_old(self) -> None:
+        oldest = monotonic() - _FORGOTTEN_AFTER_SECONDS
+        self._runs = {id: run for id, run in self._runs.items() if run.since >= oldest}
