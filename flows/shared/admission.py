@@ -21,15 +21,10 @@ as many delay it twice as long; half as many cost a mark for every five.
 """
 
 FEW = 5
-"""A run of so many begins them at once."""
+"""A run of so many begins them at once. A slice has no more while other tenants have such runs."""
 
 MARK_SECONDS = 1.0
 """A mark that is not back after this long is not waited for: it is lost, or no listener runs."""
-
-SHARE_LEFT = 2.0
-"""While other tenants have few executions, so much time passes after a slice, in times of what it
-took: work of the slice that still goes on fills it.
-"""
 
 _TRAFFIC_SECONDS = 5.0
 """Two runs of few executions within this time are traffic, until this long after the last."""
@@ -60,15 +55,15 @@ class Admission:
             self._note_few(tenant_id)
             await begin(items)
             return
-        for part in sliced(items):
+        begun = 0
+        while begun < len(items):
             async with self._turn:
                 since = monotonic()
-                await begin(part)
+                size = FEW if self._others_have_few(tenant_id) else SLICE
+                await begin(items[begun : begun + size])
+                begun += size
                 await self._passed()
-                took = monotonic() - since
-                work.SLICE_SECONDS.observe(took)
-                if self._others_have_few(tenant_id):
-                    await asyncio.sleep(SHARE_LEFT * took)
+                work.SLICE_SECONDS.observe(monotonic() - since)
 
     async def mark_passed(self, body: bytes) -> None:
         """A listener has taken this mark from the intake queue."""

@@ -108,10 +108,7 @@ async def test_few_executions_wait_for_no_slice(marks: HeldMarks) -> None:
 # --- no capacity is left unused -------------------------------------------------------------------
 
 
-async def test_alone_the_next_slice_begins_as_soon_as_the_mark_is_back(
-    marks: HeldMarks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admission, "SHARE_LEFT", 3600.0)
+async def test_alone_the_next_slice_begins_as_soon_as_the_mark_is_back(marks: HeldMarks) -> None:
     admitting, begun = Admission(marks, INTAKE.name), Begun()
     await admitting.begin(A_TENANT, ["a lone one of its own"], Begun())
     await admitting.begin(A_TENANT, ["and another"], Begun())
@@ -119,35 +116,30 @@ async def test_alone_the_next_slice_begins_as_soon_as_the_mark_is_back(
     await is_marked(marks, 1)
     await admitting.mark_passed(marks.waiting.pop())
     await has_begun(begun, 2)
+    assert [SLICE, SLICE] == [len(part) for part in begun.slices]
     working.cancel()
 
 
-async def test_one_lone_execution_of_another_tenant_is_no_traffic(
-    marks: HeldMarks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admission, "SHARE_LEFT", 3600.0)
+async def test_one_lone_execution_of_another_tenant_is_no_traffic(marks: HeldMarks) -> None:
     admitting, begun = Admission(marks, INTAKE.name), Begun()
     await admitting.begin(ANOTHER_TENANT, ["one"], Begun())
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
     await is_marked(marks, 1)
-    await admitting.mark_passed(marks.waiting.pop())
-    await has_begun(begun, 2)
+    assert [SLICE] == [len(part) for part in begun.slices]
     working.cancel()
 
 
-async def test_beside_traffic_of_others_a_slice_leaves_them_the_time_that_it_took(
+async def test_beside_traffic_of_others_slices_are_smaller_from_the_next_one_on(
     marks: HeldMarks,
 ) -> None:
     admitting, begun = Admission(marks, INTAKE.name), Begun()
-    for _ in range(2):
-        await admitting.begin(ANOTHER_TENANT, ["b"], Begun())
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
     await is_marked(marks, 1)
-    await asyncio.sleep(0.2)  # so long, at least, the slice takes
-    since = monotonic()
+    for _ in range(2):
+        await admitting.begin(ANOTHER_TENANT, ["b"], Begun())
     await admitting.mark_passed(marks.waiting.pop())
     await has_begun(begun, 2)
-    assert monotonic() - since >= 0.2 * admission.SHARE_LEFT
+    assert [SLICE, FEW] == [len(part) for part in begun.slices]
     working.cancel()
 
 
