@@ -4,6 +4,7 @@ repeat.
 
 import os
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -19,6 +20,7 @@ from blocks.settings import Settings
 from blocks.settings.block_variables import VARIABLE
 from deployments.bootstrap.automations import create_automations
 from deployments.bootstrap.docker_runs import is_needed
+from deployments.bootstrap.left_runs import drop_left_runs
 from deployments.bootstrap.prefect_yaml import Deployment, Schedule, docker_pool
 from deployments.bootstrap.provision import provision
 from deployments.bootstrap.schedules import wanted
@@ -47,8 +49,18 @@ async def run_bootstrap(settings: Settings) -> list[str]:
         ]
         pools = await _create_pools(client, settings, [deployment for deployment, _ in registered])
         automations = await create_automations(client, settings.prefect)
-        for deployment, flow in registered:
+        ids = [
             await deploy(client, deployment, flow, deployment.pool(settings.prefect.work_pool))
+            for deployment, flow in registered
+        ]
+        await drop_left_runs(
+            client,
+            [
+                id
+                for id, (deployment, _) in zip(ids, registered, strict=True)
+                if not any(schedule.active for schedule in deployment.schedules)
+            ],
+        )
     return [
         f"containers, exchange and queues; queue {settings.rabbitmq.queue}",
         *(f"work pool {pool}" for pool in pools),
@@ -83,9 +95,11 @@ async def _is_there(client: PrefectClient, deployment: Deployment, flow: Flow[..
 
 async def deploy(
     client: PrefectClient, deployment: Deployment, flow: Flow[..., Any], pool: str
-) -> None:
-    """The deployment has its stanza's values; Prefect replaces one of the same flow and name."""
-    await client.create_deployment(
+) -> UUID:
+    """The deployment has its stanza's values; Prefect replaces one of the same flow and name.
+    Returns its id.
+    """
+    return await client.create_deployment(
         flow_id=await client.create_flow_from_name(flow.name),
         name=deployment.name,
         entrypoint=deployment.entrypoint,

@@ -3,7 +3,10 @@
 No Docker engine takes part; tests/acceptance/operations/docker has the containers.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,11 +19,15 @@ from prefect.client.schemas.filters import (
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Scheduled
 
+from blocks.clock import utc_now
 from blocks.settings import load_settings
+from deployments.bootstrap.left_runs import drop_left_runs
 from deployments.bootstrap.prefect_yaml import docker_pool
 from deployments.doctor.checks.deployed import deployments, work_pool
 from deployments.doctor.connections import Connections
@@ -100,6 +107,31 @@ async def test_the_schedule_moves_with_the_switch_and_is_never_in_both_pools(
 
     await bootstrap(parts, **OFF)
     await is_scheduled_by_one(prefect, TWIN, not_by=DOCKER)
+
+
+async def test_what_the_scheduler_had_begun_when_a_schedule_was_switched_off_is_not_left(
+    parts: Orchestra, prefect: PrefectClient, prefect_server: PrefectServer
+) -> None:
+    await bootstrap(parts, **ON)
+    deployment = await prefect.read_deployment_by_name(f"batch-job/{TWIN}")
+    tomorrow: State[None] = Scheduled(scheduled_time=utc_now() + timedelta(days=1))
+    by_schedule, by_hand = [
+        await prefect.create_flow_run_from_deployment(deployment.id, state=tomorrow)
+        for _ in range(2)
+    ]
+    with closing(sqlite3.connect(prefect_server.database_url.partition("///")[2])) as database:
+        changed = database.execute(
+            "UPDATE flow_run SET auto_scheduled = 1 WHERE id = ?", (str(by_schedule.id),)
+        ).rowcount
+        database.commit()
+    assert 1 == changed
+
+    await drop_left_runs(prefect, [deployment.id])
+
+    with pytest.raises(ObjectNotFound):
+        await prefect.read_flow_run(by_schedule.id)
+    assert (await prefect.read_flow_run(by_hand.id)).state
+    await prefect.delete_flow_run(by_hand.id)
 
 
 async def test_a_switched_off_deployment_has_its_pool_again_when_that_was_deleted(
