@@ -23,7 +23,9 @@ executions those of half. Body: the flow run's id.
 """
 
 FLOW_RUN_OPEN = "flow-run-open"
-"""Worker to dispatchers: a flow run takes further executions. Body: `OpenRun` as JSON."""
+"""Worker to dispatchers, in place of `FLOW_RUN_STARTED`: a flow run has started, and takes further
+executions. Body: `OpenRun` as JSON.
+"""
 
 EXECUTIONS_JOINED = "executions-joined"
 """Worker to dispatchers: an open run has begun these, unless another run was faster. Body: their

@@ -26,7 +26,6 @@ from blocks.queries import every
 from flows.analysis.batch import AnalysisBatch
 from flows.analysis.progress import Analysis
 from flows.shared.approval_gate import continue_alone
-from flows.shared.claims import notify_started
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,6 @@ class OpenRun:
         batch, bus = self._batch, self._context.bus
         with self._context.open_to_more(self._id, batch):
             await bus.broadcast(signals.FLOW_RUN_OPEN, msgspec.json.encode(self._announcement()))
-            await notify_started(self._context, self._id)
             closes_at = monotonic() + AT_MOST_SECONDS
             while (left := min(closes_at, self._closes_if_idle()) - monotonic()) > 0:
                 if offered := await batch.offered.take(left):

@@ -257,7 +257,10 @@ class Dispatcher:
         self._changed.clear()
 
     async def _started(self, body: bytes) -> None:
-        run = self._unstarted.pop(body.decode())
+        self._has_started(body.decode())
+
+    def _has_started(self, run_id: str) -> None:
+        run = self._unstarted.pop(run_id)
         if run is None:
             return
         metrics.START_SECONDS.observe(monotonic() - run.since)
@@ -269,7 +272,9 @@ class Dispatcher:
             self._changed.set()
 
     async def _run_opened(self, body: bytes) -> None:
-        self._open_runs.opened(_open_run_decoder.decode(body))
+        run = _open_run_decoder.decode(body)
+        self._open_runs.opened(run)
+        self._has_started(run.flow_run_id)
 
     async def _run_closed(self, body: bytes) -> None:
         self._open_runs.closed(body.decode())

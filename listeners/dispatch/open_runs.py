@@ -13,7 +13,7 @@ from listeners.dispatch.fair_queue import Lane
 JOIN_MAX = 5
 """If more of a lane wait than this, they get a flow run of their own: so many pay for its start."""
 
-CLAIM_SECONDS = 1.0
+CLAIM_SECONDS = 3.0
 """An execution that was sent to an open run and that its worker has not begun by then is dispatched
 again: the run had closed, its worker is gone, or a signal was lost. Claims make two runs harmless.
 """

@@ -14,9 +14,11 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
+from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
 from tests.acceptance.executions.test_batches import all_in
+from tests.support.analyses import a_large_deal, gated
 from tests.support.factories import A_TENANT
 from tests.support.servers.prefect_server import PrefectServer
 from tests.support.system.analysis_services import opportunity_event, services_on
@@ -30,13 +32,17 @@ OPEN_SECONDS = 20
 
 @pytest.fixture
 async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[Orchestra]:
-    quick = {"RECONCILER_INTERVAL_SECONDS": "1", "WORKER_LOST_AFTER_SECONDS": "4"}
-    async with orchestra(
-        tmp_path, prefect_server, DISPATCH_OPEN_SECONDS=str(OPEN_SECONDS), **quick
-    ) as parts:
+    environment = {
+        "DISPATCH_OPEN_SECONDS": str(OPEN_SECONDS),
+        "HITL_APPROVALS_ENABLED": "true",
+        "RECONCILER_INTERVAL_SECONDS": "1",
+        "WORKER_LOST_AFTER_SECONDS": "4",
+    }
+    async with orchestra(tmp_path, prefect_server, **environment) as parts:
         parts.api.start()
         parts.listener.start()
         parts.worker.start()
+        await eventually(lambda: parts.has_workers(1), within_seconds=60)
         yield parts
 
 
@@ -47,11 +53,9 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
             yield client
 
 
-async def one_by_one(
-    parts: Orchestra, count: int, status: str, *, open_from: Sequence[Message] = ()
-) -> list[Message]:
+async def one_by_one(parts: Orchestra, count: int, status: str) -> list[Message]:
     """So many events, each sent when the one before has come to this status."""
-    events = list(open_from)
+    events: list[Message] = []
     for _ in range(count):
         events.append(opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), amount=5))
         await parts.bus.publish(events[-1])
@@ -112,6 +116,31 @@ async def test_those_of_a_killed_worker_go_on_in_the_next(
         more = await one_by_one(parts, 1, "completed")
         await ledger.holds({"workflow.opportunity.analysis.completed": 4})
     assert run_id == the_run_of(await all_in(parts, more, "completed")), "it is open again"
+    assert {} == ledger.second_ids()
+
+
+@pytest.mark.long
+async def test_one_that_needs_a_person_goes_to_its_gate_at_once(
+    parts: Orchestra, flow_runs: PrefectFlowRuns
+) -> None:
+    async with ledger_of(parts.bus, parts.name) as ledger, services_on(parts.bus, parts.name):
+        since = monotonic()
+        first = a_large_deal()
+        await parts.bus.publish(first)
+        alone = await gated(parts, flow_runs, first)
+
+        [before] = await all_in(parts, await one_by_one(parts, 1, "completed"), "completed")
+        second = a_large_deal()
+        await parts.bus.publish(second)
+        joined = await gated(parts, flow_runs, second)
+        assert monotonic() - since < OPEN_SECONDS
+        assert 3 == len({alone.flow_run_id, before.flow_run_id, joined.flow_run_id})
+
+        for waiting in (alone, joined):
+            answer = {"decision": "approve", "decided_by": "ann"}
+            assert await flow_runs.resume(waiting.flow_run_id or "", answer)
+        await all_in(parts, [first, second], "completed")
+        await ledger.holds({"workflow.opportunity.analysis.completed": 3})
     assert {} == ledger.second_ids()
 
 

@@ -191,7 +191,6 @@ async def test_a_lone_execution_joins_the_open_run_of_its_lane_until_that_is_clo
         await bus.broadcast(signals.EXECUTIONS_JOINED, b'["e-2"]')
         assert (A_TENANT, ["e-3"]) == (await started(flow_runs, 2))[1]
 
-        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
         await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-2"))
         await bus.broadcast(signals.FLOW_RUN_CLOSED, b"run-2")
         await eventually(lambda: is_closed(dispatcher))
