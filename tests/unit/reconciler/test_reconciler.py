@@ -495,6 +495,21 @@ async def test_the_execution_that_a_run_started_by_hand_has_opened_ends_with_it(
     )
 
 
+async def test_what_has_joined_a_run_ends_with_it_though_the_run_does_not_list_it(
+    scene: Scene,
+) -> None:
+    first = await scene.given(status="running", flow_run_id="open")
+    joined = await scene.given(status="running", flow_run_id="open")
+    elsewhere = await scene.given(status="running", flow_run_id="another")
+    scene.prefect_knows(
+        a_flow_run(id="open", state="cancelled", message="not today", execution_ids=[first.id])
+    )
+
+    assert 1 == await EndedRuns(scene.parts).look()
+    assert {"cancelled"} == {(await scene.now(one)).status for one in (first, joined)}
+    assert "running" == (await scene.now(elsewhere)).status
+
+
 async def test_ended_runs_are_listed_again_only_for_a_moment(scene: Scene) -> None:
     """Runs fail as often as their executions do."""
     drift = EndedRuns(scene.parts)
