@@ -107,6 +107,12 @@ class ForwardingRecordStore:
             "create", type(record), lambda: self._store.create(tenant_id, record)
         )
 
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        kind = type(records[0]) if records else None
+        return await self._ask(
+            "create_all", kind, lambda: self._store.create_all(tenant_id, records)
+        )
+
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         return await self._ask("read", kind, lambda: self._store.read(tenant_id, kind, id))
 
