@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from blocks.contracts.records import Record
 from blocks.ports import (
     NO_CONDITION,
+    BunchHandler,
     Collector,
     Consumer,
     EventBus,
@@ -52,6 +53,11 @@ class ForwardingEventBus:
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
         return self._bus.consume(queue, handler, concurrency=concurrency)
+
+    def consume_together(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return self._bus.consume_together(queue, handler, concurrency=concurrency)
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
         return self._bus.collect(queue, collector)
