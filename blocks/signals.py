@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import msgspec
 
-STEP_SETTLED = "step-settled"
-"""Listener to workers: a step record now exists. Body: the `StepRecord` as JSON."""
+STEPS_SETTLED = "steps-settled"
+"""Listener to workers: these step records now exist. Body: a list of `StepRecord` as JSON."""
 
 FLOW_RUNS_SCHEDULED = "flow-runs-scheduled"
 """To one worker of each work pool: Prefect has a flow run for you. Body: its id; if empty, all."""

@@ -4,7 +4,6 @@ import msgspec
 
 from blocks.operations.events.taking import Triggers
 from blocks.ports import EventBus, RecordStore
-from listeners.execution_reads import ExecutionReads
 from listeners.triggers.intake import Intake
 
 
@@ -14,7 +13,6 @@ class Context(msgspec.Struct, frozen=True):
     store: RecordStore
     bus: EventBus
     intake: Intake
-    executions: ExecutionReads
     triggers: Triggers = {}
     """Which operations an event of the platform starts."""
     is_bridged: bool = False

@@ -24,7 +24,6 @@ from blocks.webhooks.retries import delays_of
 from listeners.context import Context
 from listeners.dead_letters import collectors
 from listeners.dispatch.dispatcher import Dispatcher
-from listeners.execution_reads import ExecutionReads
 from listeners.redis_bridge import RedisBridge
 from listeners.router import Router
 from listeners.triggers.intake import Intake
@@ -67,7 +66,6 @@ async def run_listener(settings: Settings) -> None:
                 store,
                 bus,
                 Intake(store, dispatcher),
-                ExecutionReads(store),
                 triggers_of(settings),
                 is_bridged=bool(settings.operations.redis_url),
             )
@@ -76,7 +74,9 @@ async def run_listener(settings: Settings) -> None:
         bridges, receiving = await stack.enter_async_context(_bridge(settings, store, bus))
         async with consuming(
             *bridges,
-            bus.consume(queue, router.handle, concurrency=settings.rabbitmq.prefetch),
+            bus.consume_together(
+                queue, router.handle_together, concurrency=settings.rabbitmq.prefetch
+            ),
             bus.consume(due, webhooks.handle, concurrency=WEBHOOKS_AT_ONCE),
             *collectors(store, bus, topology(settings)),
         ) as consumers:

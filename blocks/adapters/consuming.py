@@ -5,7 +5,7 @@ Both event buses use these rules, so that a verdict means the same on a laptop a
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from blocks.contracts import rejections
 from blocks.ports import (
     Accept,
+    BunchHandler,
     Collector,
     Delivery,
     Handler,
@@ -46,6 +47,9 @@ BEGINNING_BYTES = 16 * 1024
 
 COLLECTED_AT_ONCE = 4
 
+BUNCHES_AT_ONCE = 4
+"""Few, so that what comes while they are judged waits, and is judged together."""
+
 _COLLECT_SECONDS = 30.0
 
 _REASON_MAX = 500
@@ -53,9 +57,11 @@ _PAUSE_FIRST_SECONDS = 1.0
 _PAUSE_MAX_SECONDS = 10.0
 
 
-async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict | None:
-    """The verdict to carry out; None when the handler lacked something outside and nothing was
-    decided.
+async def judge_together(
+    handler: BunchHandler, deliveries: Sequence[Delivery], queue: Queue
+) -> list[Verdict | None]:
+    """The verdict to carry out on each; None where the handler lacked something outside and nothing
+    was decided.
 
     An unexpected exception is a `Retry`, taking too long is one, too, and a `Retry` of the last
     attempt is a `Reject`; so is at once what would make a record too large for the store.
@@ -63,26 +69,58 @@ async def judge(handler: Handler, delivery: Delivery, queue: Queue) -> Verdict |
     limit = asyncio.timeout(HANDLER_SECONDS)
     try:
         async with limit:
-            verdict = await handler(delivery)
-    except Unavailable as error:
-        log.warning("%s gives message %s back: %s", queue.name, delivery.message.id, error)
-        return None
-    except TooLarge as error:  # trying again would change nothing
-        log.warning("%s refuses message %s: %s", queue.name, delivery.message.id, error)
-        return Reject(rejections.RECORD_TOO_LARGE, str(error))
+            outcomes = await handler(deliveries)
     except Exception as error:
-        log.exception(
-            "%s failed on message %s, attempt %d", queue.name, delivery.message.id, delivery.attempt
-        )
-        why = (
-            f"not judged within {HANDLER_SECONDS:g} s"
-            if limit.expired()
-            else f"{type(error).__name__}: {error}"
-        )
-        verdict = Retry(rejections.POISON, why)
+        if len(deliveries) > 1 and not isinstance(error, Unavailable):
+            log.warning(
+                "%s judges %d messages each alone: %s", queue.name, len(deliveries), error or limit
+            )
+            alone = await asyncio.gather(
+                *(judge_together(handler, [one], queue) for one in deliveries)
+            )
+            return [verdict for [verdict] in alone]
+        if limit.expired():
+            error = TimeoutError(f"not judged within {HANDLER_SECONDS:g} s")
+        outcomes = [error] * len(deliveries)
+    return [
+        _verdict(outcome, delivery, queue)
+        for outcome, delivery in zip(outcomes, deliveries, strict=True)
+    ]
+
+
+def _verdict(outcome: Verdict | Exception, delivery: Delivery, queue: Queue) -> Verdict | None:
+    verdict: Verdict
+    match outcome:
+        case Unavailable():
+            log.warning("%s gives message %s back: %s", queue.name, delivery.message.id, outcome)
+            return None
+        case TooLarge():  # trying again would change nothing
+            log.warning("%s refuses message %s: %s", queue.name, delivery.message.id, outcome)
+            return Reject(rejections.RECORD_TOO_LARGE, str(outcome))
+        case Exception():
+            log.error(
+                "%s failed on message %s, attempt %d",
+                queue.name,
+                delivery.message.id,
+                delivery.attempt,
+                exc_info=outcome,
+            )
+            verdict = Retry(rejections.POISON, f"{type(outcome).__name__}: {outcome}")
+        case _:
+            verdict = outcome
     if isinstance(verdict, Retry) and verdict.counts and delivery.attempt >= queue.max_attempts:
         return Reject(verdict.code, verdict.reason)
     return verdict
+
+
+def one_by_one(handler: Handler) -> BunchHandler:
+    """A handler that is given bunches of one."""
+
+    async def judge_one(deliveries: Sequence[Delivery]) -> Sequence[Verdict | Exception]:
+        [delivery] = deliveries
+        return [await handler(delivery)]
+
+    return judge_one
 
 
 def too_large(size: int, max_bytes: int) -> Reject:
@@ -173,6 +211,14 @@ class Pause:
         self._seconds = _PAUSE_FIRST_SECONDS
         self._on_change()
 
+    def heed(self, verdicts: Iterable[Verdict | None]) -> None:
+        """Of deliveries that were judged together."""
+        decided = {verdict is not None for verdict in verdicts}
+        if True in decided:
+            self.forget()
+        if False in decided:
+            self.begin()
+
     def end(self) -> None:
         self._over.set()
 
@@ -181,13 +227,20 @@ class Pause:
 
 
 async def drain(tasks: set[asyncio.Task[None]], *, within_seconds: float = DRAIN_SECONDS) -> None:
-    """Every task has ended, by itself within this time, or cancelled, which is logged."""
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=within_seconds)
-    if late:
+    """Every task has ended, those that were added meanwhile, too: by itself within this time, or
+    cancelled, which is logged.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within_seconds
+    while (left := _unfinished(tasks)) and clock() < deadline:
+        await asyncio.wait(left, timeout=deadline - clock(), return_when=asyncio.FIRST_COMPLETED)
+    if left:
         log.warning(
             "%d handlers did not finish in time: cancelling them, their messages come again",
-            len(late),
+            len(left),
         )
-    await ended(*late)
+    await ended(*left)
+
+
+def _unfinished(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    return {task for task in tasks if not task.done()}

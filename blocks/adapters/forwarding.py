@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from blocks.contracts.records import Record
 from blocks.ports import (
     NO_CONDITION,
+    BunchHandler,
     Collector,
     Consumer,
     EventBus,
@@ -52,6 +53,11 @@ class ForwardingEventBus:
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
         return self._bus.consume(queue, handler, concurrency=concurrency)
+
+    def consume_together(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return self._bus.consume_together(queue, handler, concurrency=concurrency)
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
         return self._bus.collect(queue, collector)
@@ -105,6 +111,12 @@ class ForwardingRecordStore:
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
         return await self._ask(
             "create", type(record), lambda: self._store.create(tenant_id, record)
+        )
+
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        kind = type(records[0]) if records else None
+        return await self._ask(
+            "create_all", kind, lambda: self._store.create_all(tenant_id, records)
         )
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:

@@ -1,16 +1,19 @@
 """An `EventBus` that counts and times what goes through it."""
 
+from collections import Counter as Counts
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import perf_counter
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from blocks.adapters.consuming import one_by_one
 from blocks.adapters.forwarding import ForwardingEventBus
 from blocks.contracts.events import CONSUMED, PUBLISHED, WEBHOOK_DUE
 from blocks.observability.metrics import SECONDS_OF_A_CALL, known
 from blocks.ports import (
     Accept,
+    BunchHandler,
     Collector,
     Consumer,
     Delivery,
@@ -80,8 +83,16 @@ class MeteredEventBus(ForwardingEventBus):
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
-        measured = _Handling(queue.name, handler)
+        measured = _alone(_Handling(queue.name, one_by_one(handler)))
         return _watched(queue.name, super().consume(queue, measured, concurrency=concurrency))
+
+    def consume_together(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        measured = _Handling(queue.name, handler)
+        return _watched(
+            queue.name, super().consume_together(queue, measured, concurrency=concurrency)
+        )
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
         measured = _Collecting(queue.dead_letters, collector)
@@ -105,34 +116,63 @@ async def _measured(messages: Sequence[Message], publishing: Awaitable[None]) ->
 class _Handling:
     """A handler that is measured."""
 
-    def __init__(self, queue: str, handler: Handler) -> None:
+    def __init__(self, queue: str, handler: BunchHandler) -> None:
         self._handler = handler
-        self._queue = queue
         self._consumed = CONSUMED_MESSAGES.labels(queue)
         self._redelivered = REDELIVERIES.labels(queue)
         self._in_hand = IN_HAND.labels(queue)
         self._seconds = HANDLING_DURATION.labels(queue)
+        self._handled = {
+            verdict: HANDLED.labels(queue, verdict)
+            for verdict in (*_VERDICTS.values(), _GIVEN_BACK, _FAILED)
+        }
 
-    async def __call__(self, delivery: Delivery) -> Verdict:
-        began, verdict = perf_counter(), "failed"
-        self._consumed.inc()
-        if delivery.redelivered or delivery.attempt > 1:
-            self._redelivered.inc()
-        self._in_hand.inc()
+    async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Exception]:
+        began = perf_counter()
+        self._in_hand.inc(len(deliveries))
         try:
-            judged = await self._handler(delivery)
-            verdict = _VERDICTS[type(judged)]
-            return judged
-        except Unavailable:
-            verdict = "given-back"
+            outcomes = await self._handler(deliveries)
+        except Exception as error:
+            if len(deliveries) == 1 or isinstance(error, Unavailable):  # else each comes alone
+                self._count(deliveries, [error] * len(deliveries), perf_counter() - began)
             raise
         finally:
-            self._in_hand.dec()
-            self._seconds.observe(perf_counter() - began)
-            HANDLED.labels(self._queue, verdict).inc()
+            self._in_hand.dec(len(deliveries))
+        self._count(deliveries, outcomes, perf_counter() - began)
+        return outcomes
+
+    def _count(
+        self,
+        deliveries: Sequence[Delivery],
+        outcomes: Sequence[Verdict | Exception],
+        seconds: float,
+    ) -> None:
+        self._consumed.inc(len(deliveries))
+        if again := sum(one.redelivered or one.attempt > 1 for one in deliveries):
+            self._redelivered.inc(again)
+        for verdict, count in Counts(map(_verdict_of, outcomes)).items():
+            self._handled[verdict].inc(count)
+        for _ in deliveries:
+            self._seconds.observe(seconds)
 
 
-_VERDICTS = {Accept: "accepted", Reject: "rejected", Retry: "retry"}
+def _alone(handler: BunchHandler) -> Handler:
+    async def handle(delivery: Delivery) -> Verdict:
+        [verdict] = await handler([delivery])
+        assert not isinstance(verdict, Exception), "it would have been raised"
+        return verdict
+
+    return handle
+
+
+_GIVEN_BACK, _FAILED = "given-back", "failed"
+_VERDICTS: dict[type, str] = {Accept: "accepted", Reject: "rejected", Retry: "retry"}
+
+
+def _verdict_of(outcome: Verdict | Exception) -> str:
+    if isinstance(outcome, Unavailable):
+        return _GIVEN_BACK
+    return _VERDICTS.get(type(outcome), _FAILED)
 
 
 class _Collecting:
@@ -143,7 +183,7 @@ class _Collecting:
         self._collector = collector
 
     async def __call__(self, letter: Message) -> None:
-        verdict = "given-back"
+        verdict = _GIVEN_BACK
         try:
             await self._collector(letter)
             verdict = "accepted"

@@ -1,6 +1,6 @@
 """A `RecordStore` that counts and times its calls."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import TypeVar
 
@@ -46,6 +46,12 @@ class MeteredRecordStore(ForwardingRecordStore):
         stored = await super().create(tenant_id, record)
         work.created(record)
         return stored
+
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        created = await super().create_all(tenant_id, records)
+        for stored in filter(None, created):
+            work.created(stored.record)
+        return created
 
     async def _ask(
         self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]

@@ -1,13 +1,22 @@
 """A record store that remembers what was changed through it."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.audit.changes import change_of, is_audited
 from blocks.contracts.records import Record
 from blocks.contracts.records.audit import AuditChange
-from blocks.ports import NotFound, Page, Query, RecordStore, Stored, Throttled, Unavailable
+from blocks.ports import (
+    AlreadyExists,
+    NotFound,
+    Page,
+    Query,
+    RecordStore,
+    Stored,
+    Throttled,
+    Unavailable,
+)
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -31,6 +40,16 @@ class AuditedStore(ForwardingRecordStore):
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
         write = super().create(tenant_id, record)
         return await self._write(type(record), tenant_id, record.id, None, record, write)
+
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        """One by one: of each it is known whether it was written."""
+        created: list[Stored[R] | None] = []
+        for record in records:
+            try:
+                created.append(await self.create(tenant_id, record))
+            except AlreadyExists:
+                created.append(None)
+        return created
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         return self._noted(await super().read(tenant_id, kind, id))

@@ -5,52 +5,73 @@ the next try leaves a record of its own beside it.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import TypedDict, Unpack
 
 from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.events import JsonObject
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.observability.metrics import work
-from blocks.ports import AlreadyExists, RecordStore
-from blocks.queries import every
+from blocks.ports import RecordStore
+from blocks.queries import every, those
+
+
+class Outcome(TypedDict, total=False):
+    """How a step ended. `error` means failed, `skipped` is the reason why it was."""
+
+    result: JsonObject | None
+    error: str | None
+    error_code: str | None
+    skipped: str | None
+    event_id: str | None
 
 
 async def record_step(
-    store: RecordStore,
-    execution: ExecutionRecord,
-    step: str,
-    *,
-    result: JsonObject | None = None,
-    error: str | None = None,
-    error_code: str | None = None,
-    skipped: str | None = None,
-    event_id: str | None = None,
+    store: RecordStore, execution: ExecutionRecord, step: str, **outcome: Unpack[Outcome]
 ) -> StepRecord:
-    """How this step ended: as given if it is the first, else as recorded. `error` means failed,
-    `skipped` is the reason why it was.
-    """
+    """How this step ended: as given if it is the first, else as recorded."""
+    ended = step_record(execution, step, **outcome)
+    [record] = await record_steps(store, [(execution, ended)])
+    return record
+
+
+async def record_steps(
+    store: RecordStore, ended: Sequence[tuple[ExecutionRecord, StepRecord]]
+) -> list[StepRecord]:
+    """How these steps of one tenant ended: each as given if it is the first, else as recorded."""
+    records = [record for _, record in ended]
+    tenant_id = records[0].tenant_id
+    created = await store.create_all(tenant_id, records)
+    taken = {record.id for record, new in zip(records, created, strict=True) if new is None}
+    first = await those(store, tenant_id, StepRecord, taken)
+    for (execution, record), new in zip(ended, created, strict=True):
+        if new is not None:
+            work.step_ended(execution, record)
+    return [
+        record if new is not None else first[record.id]
+        for record, new in zip(records, created, strict=True)
+    ]
+
+
+def step_record(execution: ExecutionRecord, step: str, **outcome: Unpack[Outcome]) -> StepRecord:
+    """The step's end in the execution's present try, now."""
     now = utc_now()
-    record = StepRecord(
+    error, skipped = outcome.get("error"), outcome.get("skipped")
+    return StepRecord(
         id=ids.step_record_id(execution.id, step, execution.retries),
         tenant_id=execution.tenant_id,
         execution_id=execution.id,
         step=step,
         step_id=ids.step_id(execution.id, step),
         status="failed" if error else "skipped" if skipped else "completed",
-        result={"skipped": True, "reason": skipped} if skipped else result,
+        result={"skipped": True, "reason": skipped} if skipped else outcome.get("result"),
         error=error,
-        error_code=error_code,
-        event_id=event_id,
+        error_code=outcome.get("error_code"),
+        event_id=outcome.get("event_id"),
         retry=execution.retries,
         created_at=now,
         completed_at=now,
     )
-    try:
-        await store.create(execution.tenant_id, record)
-    except AlreadyExists:
-        return (await store.read(execution.tenant_id, StepRecord, record.id)).record
-    work.step_ended(execution, record)
-    return record
 
 
 def counts(record: StepRecord, execution: ExecutionRecord) -> bool:

@@ -23,6 +23,7 @@ from blocks.ports.flow_runs import FlowRuns, FlowRunView, UpcomingTick
 from blocks.ports.messages import (
     MESSAGE_BYTES_MAX,
     Accept,
+    BunchHandler,
     Collector,
     Delivery,
     Handler,
@@ -57,6 +58,7 @@ __all__ = [
     "Accept",
     "AlreadyExists",
     "Between",
+    "BunchHandler",
     "Collector",
     "Consumer",
     "Contains",

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from blocks.ports.messages import Collector, Handler, Message, Queue, QueueView, SignalHandler
+from blocks.ports.messages import (
+    BunchHandler,
+    Collector,
+    Handler,
+    Message,
+    Queue,
+    QueueView,
+    SignalHandler,
+)
 
 
 class Subscriber(Protocol):
@@ -59,6 +67,14 @@ class EventBus(Protocol):
         A message is acknowledged only by its verdict; leaving the context finishes the messages in
         hand and returns the rest. The queue must have been declared. Reconnects by itself;
         `is_registered` is whether it is live.
+        """
+        ...
+
+    def consume_together(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        """As `consume`, but what has come meanwhile is handed over together, and what of it was
+        accepted is acknowledged together.
         """
         ...
 

@@ -68,6 +68,11 @@ Handler = Callable[[Delivery], Awaitable[Verdict]]
 exception is a `Retry`.
 """
 
+BunchHandler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Verdict | Exception]]]
+"""Judges deliveries that have come together, each for itself: its verdict, or what a `Handler` of
+it alone would have raised. If it raises itself, it is asked again for each of them alone.
+"""
+
 Collector = Callable[[Message], Awaitable[None]]
 """Takes one dead letter; when it has returned, the letter is its own."""
 

@@ -1,6 +1,6 @@
 """The record store: documents by tenant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
@@ -84,6 +84,14 @@ class RecordStore(Protocol):
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
         """The record is durable. Raises `AlreadyExists` if the id is taken; nothing is
         overwritten. Raises `TooLarge`, as `replace` does, for more than `RECORD_BYTES_MAX`.
+        """
+        ...
+
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        """Each of these records of one kind is durable, in as few requests as the store allows;
+        None in the place of one whose id is taken: nothing is overwritten.
+
+        Raises `TooLarge` before anything is written. After `Unavailable` some may be durable.
         """
         ...
 

@@ -110,13 +110,13 @@ class Runtime:
         margin = timedelta(seconds=self.settings.analysis.overdue_after_seconds)
         return [id for receiver in set(self._receivers.values()) for id in receiver.overdue(margin)]
 
-    async def step_settled(self, body: bytes) -> None:
-        """A step record that a listener has just created reaches the run that waits for it, if that
-        is here.
+    async def steps_settled(self, body: bytes) -> None:
+        """Each step record that a listener has just created reaches the run that waits for it, if
+        that is here.
         """
-        record = _step_decoder.decode(body)
-        if receiver := self._receivers.get(record.execution_id):
-            receiver.receive(record)
+        for record in _steps_decoder.decode(body):
+            if receiver := self._receivers.get(record.execution_id):
+                receiver.receive(record)
 
     async def dispatched(self, body: bytes) -> None:
         """The executions join the open run that they were sent to, if it is here."""
@@ -178,8 +178,8 @@ def _opened() -> Runtime | None:
 
 _opening: asyncio.Task[Runtime] | None = None
 _stack: AsyncExitStack | None = None
-_step_decoder = msgspec.json.Decoder(StepRecord)
 _dispatched_decoder = msgspec.json.Decoder(signals.Dispatched)
+_steps_decoder = msgspec.json.Decoder(list[StepRecord])
 
 
 async def _open(stack: AsyncExitStack) -> Runtime:
@@ -193,7 +193,9 @@ async def _open(stack: AsyncExitStack) -> Runtime:
         store=RetryingRecordStore(store),
         flow_runs=await stack.enter_async_context(PrefectFlowRuns()),
     )
-    await stack.enter_async_context(runtime.bus.listen(signals.STEP_SETTLED, runtime.step_settled))
+    await stack.enter_async_context(
+        runtime.bus.listen(signals.STEPS_SETTLED, runtime.steps_settled)
+    )
     await stack.enter_async_context(
         runtime.bus.listen(signals.FLOW_RUN_DISPATCHED, runtime.dispatched)
     )

@@ -73,8 +73,8 @@ def _settle(
     connection: sqlite3.Connection, claims: list[tables.Claim], queue: str, answers: list[Message]
 ) -> None:
     tables.publish(connection, answers, required=False)
-    for claim in claims:
-        tables.settle(connection, claim, "services", Queue(name=queue, bindings=()), Accept())
+    answered = [(claim, Accept()) for claim in claims]
+    tables.settle(connection, answered, "services", Queue(name=queue, bindings=()))
 
 
 def main() -> None:

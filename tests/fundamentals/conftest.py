@@ -15,7 +15,6 @@ from blocks.settings import Settings, load_settings
 from flows.shared.runtime import Runtime
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
-from listeners.execution_reads import ExecutionReads
 from listeners.router import Router
 from listeners.triggers.intake import Intake
 from tests.support.flow_runs import RememberedFlowRuns
@@ -67,4 +66,4 @@ def dispatcher(
 
 @pytest.fixture
 def router(bus: EventBus, store: RecordStore, dispatcher: Dispatcher) -> Router:
-    return Router(Context(store, bus, Intake(store, dispatcher), ExecutionReads(store)))
+    return Router(Context(store, bus, Intake(store, dispatcher)))

@@ -81,6 +81,25 @@ async def test_a_create_that_was_applied_though_its_answer_was_dropped_is_our_ow
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
+async def test_records_that_were_created_together_though_the_answer_was_dropped_are_our_own(
+    cosmos: CosmosFaultProxy, store: CosmosRecordStore, times: int
+) -> None:
+    cosmos.inject(APPLIED_THEN_DROPPED, "create", times=times)
+    records = [an_execution() for _ in range(3)]
+    created = await store.create_all(A_TENANT, records)
+    assert records == [stored.record for stored in created if stored]
+    assert 3 == await store.count(A_TENANT, ExecutionRecord)
+
+
+async def test_records_that_are_created_together_while_it_throttles_are_not_written(
+    cosmos: CosmosFaultProxy, store: CosmosRecordStore
+) -> None:
+    with cosmos.broken(throttled(retry_after_ms=250)), pytest.raises(Throttled):
+        await store.create_all(A_TENANT, [an_execution(), an_execution()])
+    assert 0 == await store.count(A_TENANT, ExecutionRecord)
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
 async def test_a_replace_that_was_applied_though_its_answer_was_dropped_is_our_own(
     cosmos: CosmosFaultProxy, store: CosmosRecordStore, times: int
 ) -> None:

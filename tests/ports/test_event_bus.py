@@ -4,7 +4,7 @@ its own.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -347,6 +347,120 @@ async def test_a_consumer_is_registered_only_while_its_context_lasts(
         await until(lambda: consumer.is_registered)
 
     assert not consumer.is_registered
+
+
+# --- consuming together ---------------------------------------------------------------------------
+
+
+class Bunches:
+    """A handler of bunches that remembers them; it gives its verdict on the first delivery of a
+    message by its routing key, and accepts what comes again.
+    """
+
+    def __init__(self, **verdicts: Verdict | Exception) -> None:
+        self._verdicts = verdicts
+        self.bunches: list[list[str]] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def __call__(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Exception]:
+        self.bunches.append([delivery.message.id for delivery in deliveries])
+        await self.may_go_on.wait()
+        return [
+            self._verdicts.pop(delivery.message.routing_key.removeprefix("order."), Accept())
+            for delivery in deliveries
+        ]
+
+    @property
+    def ids(self) -> list[str]:
+        return [id for bunch in self.bunches for id in bunch]
+
+
+async def test_what_came_while_the_handler_was_busy_is_handed_over_together(
+    bus: EventBus, orders: Queue
+) -> None:
+    first, *others = [a_message() for _ in range(41)]
+    handler = Bunches()
+    handler.may_go_on.clear()
+    await bus.publish(first)
+    async with bus.consume_together(orders, handler):
+        await until(lambda: handler.bunches == [[first.id]])
+        await bus.publish(*others)
+        await until(lambda: 1 < len(handler.bunches))
+        assert len(handler.ids) <= 32
+        handler.may_go_on.set()
+        await until(lambda: len(handler.ids) == 41)
+        await depth_becomes(bus, orders.name, 0)
+
+    assert {message.id for message in (first, *others)} == set(handler.ids)
+    assert len(handler.bunches) <= 10
+
+
+async def test_each_of_a_bunch_has_its_own_verdict(bus: EventBus, orders: Queue) -> None:
+    kinds = ("fine", "wrong", "early", "away", "broken")
+    messages = {kind: a_message(f"order.{kind}") for kind in kinds}
+    handler = Bunches(
+        wrong=Reject("wrong", "a test"),
+        early=Retry("early", "a test"),
+        away=Unavailable("a test"),
+        broken=RuntimeError("a test"),
+    )
+    await bus.publish(*messages.values())
+    async with bus.consume_together(orders, handler):
+        await until(lambda: len(handler.ids) == 8)
+        await depth_becomes(bus, orders.name, 0)
+
+    again = {messages[kind].id for kind in ("early", "away", "broken")}
+    assert again == {id for id in handler.ids if handler.ids.count(id) == 2}
+    [letter] = await bus.peek(orders.dead_letters)
+    assert (messages["wrong"].id, "wrong") == (letter.id, letter.headers["x-reject-code"])
+
+
+async def test_a_bunch_that_raises_is_judged_one_by_one(bus: EventBus, orders: Queue) -> None:
+    poison, *good = [a_message() for _ in range(10)]
+    accepted = []
+
+    async def handler(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        ids = [delivery.message.id for delivery in deliveries]
+        if poison.id in ids:
+            raise RuntimeError("a test")
+        accepted.extend(ids)
+        return [Accept()] * len(ids)
+
+    await bus.publish(*good[:5], poison, *good[5:])
+    async with bus.consume_together(orders, handler):
+        await depth_becomes(bus, orders.dead_letters, 1)
+        await depth_becomes(bus, orders.name, 0)
+
+    assert sorted(message.id for message in good) == sorted(accepted)
+    [letter] = await bus.peek(orders.dead_letters)
+    assert poison.id == letter.id
+
+
+async def test_a_slow_bunch_holds_up_the_acknowledgement_of_no_later_one(
+    bus: EventBus, orders: Queue
+) -> None:
+    slow, others = a_message("order.slow"), [a_message() for _ in range(40)]
+    is_in_hand, may_end, accepted = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def handler(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        ids = [delivery.message.id for delivery in deliveries]
+        if slow.id in ids:
+            is_in_hand.set()
+            await may_end.wait()
+        accepted.extend(ids)
+        return [Accept()] * len(ids)
+
+    await bus.publish(slow)
+    async with bus.consume_together(orders, handler, concurrency=4):
+        await is_in_hand.wait()
+        await bus.publish(*others)
+        # far more than a consumer of four slots is given before it acknowledges any
+        await until(lambda: len(accepted) == 40)
+        may_end.set()
+        await until(lambda: len(accepted) == 41)
+
+    assert sorted([slow.id, *(message.id for message in others)]) == sorted(accepted)
 
 
 # --- verdicts -------------------------------------------------------------------------------------

@@ -117,6 +117,54 @@ async def test_any_text_comes_back_unchanged(store: RecordStore) -> None:
     assert (await store.read(A_TENANT, ExecutionRecord, record.id)).record == record
 
 
+async def test_records_that_are_created_together_are_read_one_by_one(store: RecordStore) -> None:
+    records = [an_execution() for _ in range(120)]  # more than Cosmos DB takes at once
+
+    created = await store.create_all(A_TENANT, records)
+
+    assert records == [stored.record for stored in created if stored]
+    for stored in (created[0], created[99], created[119]):
+        assert stored is not None
+        assert stored == await store.read(A_TENANT, ExecutionRecord, stored.record.id)
+
+
+async def test_of_records_that_are_created_together_the_taken_ids_keep_their_first(
+    store: RecordStore,
+) -> None:
+    first = await store.create(A_TENANT, an_execution(subject="first"))
+    new, twice = an_execution(), an_execution()
+    second = replace(first.record, subject="second")
+
+    created = await store.create_all(A_TENANT, [new, second, twice, twice])
+
+    assert [True, False] == [stored is not None for stored in created[:2]]
+    assert 1 == sum(stored is not None for stored in created[2:])
+    assert first == await store.read(A_TENANT, ExecutionRecord, first.record.id)
+    assert created[0] == await store.read(A_TENANT, ExecutionRecord, new.id)
+    assert [None] * 4 == await store.create_all(A_TENANT, [new, second, twice, twice])
+    assert 3 == await store.count(A_TENANT, ExecutionRecord)
+
+
+async def test_large_records_that_are_created_together_are_stored(store: RecordStore) -> None:
+    records = [an_execution(error="x" * 900_000) for _ in range(4)]
+
+    created = await store.create_all(A_TENANT, records)
+
+    assert records == [stored.record for stored in created if stored]
+
+
+async def test_of_records_that_are_created_together_one_that_is_too_large_stops_all(
+    store: RecordStore,
+) -> None:
+    fine, too_large = an_execution(), an_execution(error="x" * 2_000_000)
+
+    with pytest.raises(TooLarge):
+        await store.create_all(A_TENANT, [fine, too_large])
+
+    assert 0 == await store.count(A_TENANT, ExecutionRecord)
+    assert [] == await store.create_all(A_TENANT, [])
+
+
 async def test_records_that_match_are_counted_for_their_tenant_only(store: RecordStore) -> None:
     for status in ("pending", "running", "running"):
         await store.create(A_TENANT, an_execution(status=status))

@@ -24,6 +24,9 @@ class FailingStore:
     async def create(self, *_: Any) -> Stored[Any]:
         raise self._error
 
+    async def create_all(self, *_: Any) -> list[Stored[Any] | None]:
+        raise self._error
+
     async def read(self, *_: Any) -> Stored[Any]:
         raise self._error
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from azure.core.exceptions import AzureError
 from azure.cosmos.exceptions import (
     CosmosAccessConditionFailedError,
+    CosmosBatchOperationError,
     CosmosHttpResponseError,
     CosmosResourceExistsError,
     CosmosResourceNotFoundError,
@@ -33,7 +34,7 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
         # A sub-status distinguishes a missing document, a missing container and a replica that is
         # behind.
         raise (Unavailable if error.sub_status else missing)(f"{about} is not there") from error
-    except CosmosHttpResponseError as error:
+    except (CosmosHttpResponseError, CosmosBatchOperationError) as error:
         if error.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             raise Throttled(
                 f"Cosmos DB is asked for more than it may do: {about}",
@@ -41,6 +42,8 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
             ) from error
         answered = f"Cosmos DB answers {error.status_code} for {about}"
         match error.status_code:
+            case HTTPStatus.CONFLICT:  # of one operation in a batch
+                raise AlreadyExists(about) from error
             case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 raise TooLarge(answered) from error
             case HTTPStatus.BAD_REQUEST:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -60,6 +60,12 @@ from blocks.processes.ending import closing
 
 R = TypeVar("R", bound=Record)
 Document = Mapping[str, Any]
+
+BATCH_MAX = 100
+"""Operations of a transactional batch."""
+
+_BATCH_BYTES = 1_500_000
+"""Less than the 2 MB of a request: an operation has more around it than its document."""
 
 
 class CosmosRecordStore:
@@ -133,7 +139,52 @@ class CosmosRecordStore:
                     )
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        container, document = self._container(record), _document(tenant_id, record)
+        return await self._create(record, _document(tenant_id, record))
+
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        """In transactional batches. A batch with an id that is taken is refused as a whole: then
+        each of its records is a request of its own.
+        """
+        documents = [(record, _document(tenant_id, record)) for record in records]
+        created: list[Stored[R] | None] = []
+        for batch in _batches(documents):
+            created += await self._create_together(tenant_id, batch) or await asyncio.gather(
+                *(self._create_unless_taken(*one) for one in batch)
+            )
+        return created
+
+    async def _create_together(
+        self, tenant_id: str, batch: Sequence[tuple[R, dict[str, Any]]]
+    ) -> list[Stored[R] | None]:
+        """All of them, or none: then the list is empty."""
+        if len(batch) == 1:
+            return []
+        container = self._container(batch[0][0])
+        operations = [("create", (document,)) for _, document in batch]
+        try:
+            async with self._call(f"{len(batch)} new records", missing=Unavailable):
+                answers = await container.execute_item_batch(operations, partition_key=tenant_id)
+        except AlreadyExists:
+            return []
+        except Throttled:
+            raise
+        except Unavailable:
+            if await self._etag_of_own_write(*batch[0]) is None:
+                raise
+            return []  # it was carried out, and each of its records will be found to be our own
+        return [
+            Stored(record, answer["resourceBody"]["_etag"])
+            for (record, _), answer in zip(batch, answers, strict=True)
+        ]
+
+    async def _create_unless_taken(self, record: R, document: dict[str, Any]) -> Stored[R] | None:
+        try:
+            return await self._create(record, document)
+        except AlreadyExists:
+            return None
+
+    async def _create(self, record: R, document: dict[str, Any]) -> Stored[R]:
+        container = self._container(record)
         return await self._written(
             record, document, lambda: container.create_item(document), missing=Unavailable
         )
@@ -326,6 +377,25 @@ def _document(tenant_id: str, record: Record) -> dict[str, Any]:
         document["ttl"] = int(record.useful_for.total_seconds())  # from this write on
     check_size(msgspec.json.encode(document))
     return document
+
+
+def _batches(
+    documents: Sequence[tuple[R, dict[str, Any]]],
+) -> Iterator[list[tuple[R, dict[str, Any]]]]:
+    """In this order, as many at once as Cosmos DB takes.
+    https://learn.microsoft.com/azure/cosmos-db/transactional-batch#limitations
+    """
+    batch: list[tuple[R, dict[str, Any]]] = []
+    size = 0
+    for record, document in documents:
+        more = len(msgspec.json.encode(document))
+        if batch and (len(batch) == BATCH_MAX or size + more > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append((record, document))
+        size += more
+    if batch:
+        yield batch
 
 
 def _stored(kind: type[R], document: Document) -> Stored[R]:

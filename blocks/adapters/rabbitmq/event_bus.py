@@ -4,12 +4,12 @@ import logging
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from blocks.adapters.consuming import COLLECTED_AT_ONCE, as_handler
+from blocks.adapters.consuming import BUNCHES_AT_ONCE, COLLECTED_AT_ONCE, as_handler, one_by_one
 from blocks.adapters.rabbitmq.consumer import RabbitMQConsumer
 from blocks.adapters.rabbitmq.large_messages import cut_bodies
-from blocks.adapters.rabbitmq.link import RabbitMQLink, translated
+from blocks.adapters.rabbitmq.link import RabbitMQLink, translated, underlay
 from blocks.adapters.rabbitmq.messages import to_later_attempt, to_message
 from blocks.adapters.rabbitmq.publisher import RabbitMQPublisher
 from blocks.adapters.rabbitmq.signals import RabbitMQSignals
@@ -17,6 +17,7 @@ from blocks.adapters.rabbitmq.subscription import RabbitMQSubscription
 from blocks.adapters.rabbitmq.topology import count, declare, view
 from blocks.ports import (
     MESSAGE_BYTES_MAX,
+    BunchHandler,
     Collector,
     Consumer,
     Handler,
@@ -76,19 +77,32 @@ class RabbitMQEventBus:
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
-        return RabbitMQConsumer(
-            self._in, self._publisher, self._exchange, queue, handler, concurrency=concurrency
-        )
+        return self._consumer(queue, one_by_one(handler), concurrency=concurrency)
+
+    def consume_together(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return self._consumer(queue, handler, concurrency=concurrency, bunches=BUNCHES_AT_ONCE)
 
     def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        return self._consumer(
+            queue,
+            one_by_one(as_handler(collector)),
+            concurrency=COLLECTED_AT_ONCE,
+            dead_letters=True,
+        )
+
+    def _consumer(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int, **manner: Any
+    ) -> RabbitMQConsumer:
         return RabbitMQConsumer(
             self._in,
             self._publisher,
             self._exchange,
             queue,
-            as_handler(collector),
-            concurrency=COLLECTED_AT_ONCE,
-            dead_letters=True,
+            handler,
+            concurrency=concurrency,
+            **manner,
         )
 
     async def deliver(self, queue: str, *messages: Message) -> None:
@@ -120,10 +134,11 @@ class RabbitMQEventBus:
             async with self._in.channel() as channel:
                 await count(channel, queue, self._timeout_seconds)
                 await cut_bodies(channel, MESSAGE_BYTES_MAX)
-                waiting = await channel.get_queue(queue, ensure=False)
-                while len(messages) < limit and (
-                    got := await waiting.get(fail=False, timeout=self._timeout_seconds)
-                ):
+                waiting = await underlay(channel)
+                while len(messages) < limit:
+                    got = await waiting.basic_get(queue, timeout=self._timeout_seconds)
+                    if not got.delivery_tag:
+                        break  # nothing is left
                     messages.append(to_message(got))
         return messages
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from aio_pika import Channel, RobustConnection
@@ -23,6 +23,9 @@ from blocks.adapters.rabbitmq.refusals import mismatch_of
 from blocks.observability.redaction import masked_url
 from blocks.ports import DeclaredOtherwise, Unavailable
 from blocks.processes.ending import closed, ended
+
+if TYPE_CHECKING:
+    import aiormq
 
 log = logging.getLogger(__name__)
 
@@ -241,6 +244,11 @@ class SharedChannel:
                 await self._prepare(channel)
                 self._channel = channel
             return self._channel
+
+
+async def underlay(channel: Channel) -> "aiormq.Channel":
+    """aiormq's own channel: what aio-pika adds to each message would cost a third of it."""
+    return cast("aiormq.Channel", await channel.get_underlay_channel())
 
 
 async def when_lost(channel: Channel) -> asyncio.Event:

@@ -10,7 +10,7 @@ from typing import Any
 
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from blocks.adapters.consuming import dead_letter_headers, too_large
 from blocks.adapters.rabbitmq.large_messages import WHOLE_SIZE
@@ -64,9 +64,9 @@ def to_later_attempt(
     return copy
 
 
-def due_at(amqp: AbstractIncomingMessage) -> datetime | None:
+def due_at(delivered: DeliveredMessage) -> datetime | None:
     """The moment until which the message waits, if it names one that is a time."""
-    milliseconds = amqp.headers.get(_DUE_MS)
+    milliseconds = _headers(delivered).get(_DUE_MS)
     if not isinstance(milliseconds, int):
         return None
     try:
@@ -75,26 +75,27 @@ def due_at(amqp: AbstractIncomingMessage) -> datetime | None:
         return None
 
 
-def to_delivery(amqp: AbstractIncomingMessage, queue: str) -> Delivery:
-    attempt = amqp.headers.get(_ATTEMPT, 1)
+def to_delivery(delivered: DeliveredMessage, queue: str) -> Delivery:
+    attempt = _headers(delivered).get(_ATTEMPT, 1)
     return Delivery(
-        message=to_message(amqp),
+        message=to_message(delivered),
         queue=queue,
         attempt=attempt if isinstance(attempt, int) else 1,
-        redelivered=bool(amqp.redelivered),
+        redelivered=bool(delivered.redelivered),
     )
 
 
-def to_message(amqp: AbstractIncomingMessage) -> Message:
+def to_message(delivered: DeliveredMessage) -> Message:
     """The message as its publisher wrote it; a dead letter keeps the headers with the reason."""
-    headers: dict[str, Any] = {**_moved_by_broker(amqp), **amqp.headers}
-    routing_key = str(headers.get(_ROUTING_KEY, amqp.routing_key))
+    properties = delivered.header.properties
+    headers: dict[str, Any] = {**_moved_by_broker(delivered), **_headers(delivered)}
+    routing_key = str(headers.get(_ROUTING_KEY, delivered.routing_key))
     hidden = _MADE_HERE if _REJECTED in headers else (*_MADE_HERE, _ROUTING_KEY)
     return Message(
-        id=amqp.message_id or "",
+        id=properties.message_id or "",
         routing_key=routing_key,
-        body=amqp.body,
-        timestamp=amqp.timestamp or utc_now(),
+        body=delivered.body,
+        timestamp=properties.timestamp or utc_now(),
         headers={
             name: value.decode(errors="replace")
             if isinstance(value, bytes | bytearray)
@@ -102,36 +103,40 @@ def to_message(amqp: AbstractIncomingMessage) -> Message:
             for name, value in headers.items()
             if name not in hidden and not name.startswith(_MADE_BY_BROKER)
         },
-        cut_from=_whole_size(amqp),
+        cut_from=_whole_size(delivered),
     )
 
 
-def _whole_size(amqp: AbstractIncomingMessage) -> int | None:
-    size = amqp.headers.get(WHOLE_SIZE)
+def _headers(delivered: DeliveredMessage) -> dict[str, Any]:
+    return delivered.header.properties.headers or {}
+
+
+def _whole_size(delivered: DeliveredMessage) -> int | None:
+    size = _headers(delivered).get(WHOLE_SIZE)
     return size if isinstance(size, int) else None
 
 
-def _moved_by_broker(amqp: AbstractIncomingMessage) -> dict[str, str]:
+def _moved_by_broker(delivered: DeliveredMessage) -> dict[str, str]:
     """The headers of a dead letter that no consumer wrote: never settled, or too large to read."""
-    deaths = amqp.headers.get("x-death")
+    deaths = _headers(delivered).get("x-death")
     death: Any = (
         deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
     )
     verdict = _VERDICTS.get(str(death.get("reason")))
     # Other systems move messages, too: only what came from the queue whose dead letters these are
     # is one of ours.
-    if verdict is None or amqp.routing_key != f"{death.get('queue')}.dead-letters":
+    if verdict is None or delivered.routing_key != f"{death.get('queue')}.dead-letters":
         return {}
-    routing_keys, time = death.get("routing-keys") or [amqp.routing_key], death.get("time")
+    routing_keys, time = death.get("routing-keys") or [delivered.routing_key], death.get("time")
     rejected_at = time if isinstance(time, datetime) else utc_now()
-    return dead_letter_headers(str(routing_keys[0]), verdict(amqp), rejected_at, 1)
+    return dead_letter_headers(str(routing_keys[0]), verdict(delivered), rejected_at, 1)
 
 
-def _too_large(amqp: AbstractIncomingMessage) -> Reject:
-    return too_large(_whole_size(amqp) or len(amqp.body), MESSAGE_BYTES_MAX)
+def _too_large(delivered: DeliveredMessage) -> Reject:
+    return too_large(_whole_size(delivered) or len(delivered.body), MESSAGE_BYTES_MAX)
 
 
-def _lost(_: AbstractIncomingMessage) -> Reject:
+def _lost(_: DeliveredMessage) -> Reject:
     return Reject(rejections.POISON, "lost together with its consumer too often")
 
 

@@ -12,7 +12,7 @@ from aio_pika import Message as AmqpMessage
 from aio_pika.exceptions import PublishError
 
 from blocks.adapters.rabbitmq.bunches import publish_together
-from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated
+from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated, underlay
 from blocks.adapters.rabbitmq.topology import declare_exchange
 from blocks.ports import DeclaredOtherwise, Message, Unavailable, Unroutable
 
@@ -121,8 +121,7 @@ class RabbitMQPublisher:
         await self._link.expect_no_alarm(deadline)
         with translated(doing):
             async with asyncio.timeout_at(deadline):
-                channel = await (await self._channel.get()).get_underlay_channel()
-                yield cast("aiormq.Channel", channel)
+                yield await underlay(await self._channel.get())
 
     async def _prepare(self, channel: Channel) -> None:
         await declare_exchange(channel, self._exchange, self._timeout_seconds)

@@ -13,9 +13,17 @@ from typing import Any
 
 import msgspec
 from aio_pika import Channel, ExchangeType
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractExchange, AbstractQueue
+from aiormq.abc import DeliveredMessage
 
-from blocks.adapters.rabbitmq.link import RabbitMQLink, SharedChannel, translated, until, when_lost
+from blocks.adapters.rabbitmq.link import (
+    RabbitMQLink,
+    SharedChannel,
+    translated,
+    underlay,
+    until,
+    when_lost,
+)
 from blocks.ports import SignalHandler, Unavailable
 
 log = logging.getLogger(__name__)
@@ -53,7 +61,7 @@ class RabbitMQSignals:
         try:
             with translated(f"broadcasting {topic}"):
                 async with asyncio.timeout(_BROADCAST_SECONDS):
-                    channel = await (await self._channel.get()).get_underlay_channel()
+                    channel = await underlay(await self._channel.get())
                     packed = msgspec.msgpack.encode(bodies)
                     await channel.basic_publish(packed, exchange=self._exchange, routing_key=topic)
         except Unavailable as error:
@@ -82,7 +90,9 @@ class RabbitMQSignals:
         queue = await self._queue(channel, topic, group)
         await queue.bind(exchange, topic, timeout=timeout)
         lost = await when_lost(channel)
-        await queue.consume(partial(_receive, handler, topic), no_ack=True, timeout=timeout)
+        receive = partial(_receive, handler, topic)
+        deliveries = await underlay(channel)
+        await deliveries.basic_consume(queue.name, receive, no_ack=True, timeout=timeout)
         is_listening.set()
         await until(lost)
         raise Unavailable(f"listening to {topic} was interrupted")
@@ -109,7 +119,7 @@ class RabbitMQSignals:
         )
 
 
-async def _receive(handler: SignalHandler, topic: str, message: AbstractIncomingMessage) -> None:
+async def _receive(handler: SignalHandler, topic: str, message: DeliveredMessage) -> None:
     try:
         bodies = msgspec.msgpack.decode(message.body, type=list[bytes])
     except msgspec.DecodeError:

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aio_pika import Channel
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from blocks.adapters.rabbitmq.large_messages import cut_bodies
-from blocks.adapters.rabbitmq.link import RabbitMQLink, until, when_lost
+from blocks.adapters.rabbitmq.link import RabbitMQLink, underlay, until, when_lost
 from blocks.adapters.rabbitmq.messages import to_message
 from blocks.adapters.rabbitmq.topology import declare_exchange
 from blocks.ports import MESSAGE_BYTES_MAX, Subscriber, Unavailable
@@ -52,11 +52,12 @@ class RabbitMQSubscription:
         lost = await when_lost(channel)
         if self._was_deaf:
             self._subscriber.on_gap()
-        await queue.consume(self._take, no_ack=True, timeout=timeout)
+        deliveries = await underlay(channel)
+        await deliveries.basic_consume(queue.name, self._take, no_ack=True, timeout=timeout)
         self._begun.set()
         await until(lost)
         raise Unavailable("subscribing to events was interrupted")
 
-    async def _take(self, message: AbstractIncomingMessage) -> None:
+    async def _take(self, message: DeliveredMessage) -> None:
         # Without a pause in it: aiormq makes a task of each message, and tasks begin in order.
         self._subscriber.on_event(to_message(message))

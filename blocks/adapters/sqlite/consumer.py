@@ -3,18 +3,18 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from blocks.adapters.consuming import DELIVERY_LIMIT, Pause, drain, judge, too_large
+from blocks.adapters.consuming import DELIVERY_LIMIT, Pause, drain, judge_together, too_large
 from blocks.adapters.sqlite import event_tables as tables
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.adapters.sqlite.watch import SqliteWatch
 from blocks.contracts import rejections
-from blocks.ports import Handler, Queue, Reject, Unavailable, Verdict
+from blocks.ports import BunchHandler, Queue, Reject, Unavailable, Verdict
 from blocks.processes.ending import ended
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,10 @@ class SqliteConsumer:
         file: SqliteFile,
         watch: SqliteWatch,
         queue: Queue,
-        handler: Handler,
+        handler: BunchHandler,
         *,
         concurrency: int,
+        bunches: int | None = None,
         lease_seconds: float,
         dead_letters: bool = False,
     ) -> None:
@@ -46,9 +47,11 @@ class SqliteConsumer:
         self._is_for_dead_letters = dead_letters
         self._handler = handler
         self._concurrency = concurrency
+        self._bunches = bunches or concurrency
+        self._bunch_max = concurrency if bunches else 1
         self._lease_seconds = lease_seconds
         self._owner = uuid4().hex
-        self._at_work: dict[asyncio.Task[None], tables.Claim] = {}
+        self._at_work: dict[asyncio.Task[None], list[tables.Claim]] = {}
         self._slot_freed = asyncio.Event()
         self._pause = Pause()
         self._is_registered = False
@@ -93,64 +96,75 @@ class SqliteConsumer:
         """As many deliveries as there are free slots are at work; waits for a slot,
         then for work.
         """
-        while len(self._at_work) >= self._slots:
+        while self._free_slots <= 0:
             self._slot_freed.clear()
             await self._slot_freed.wait()
         await self._watch.until(partial(tables.has_due, queue=self._name))
         await self._pause.over()
-        for claim in await self._file.run(self._claim()):
-            task = asyncio.create_task(self._handle(claim))
-            self._at_work[task] = claim
+        claims = await self._file.run(self._claim())
+        for start in range(0, len(claims), self._bunch_max):
+            bunch = claims[start : start + self._bunch_max]
+            task = asyncio.create_task(self._handle(bunch))
+            self._at_work[task] = bunch
             task.add_done_callback(self._free_slot)
 
     def _claim(self) -> Callable[[sqlite3.Connection], list[tables.Claim]]:
-        free_slots = max(self._slots - len(self._at_work), 0)
         return partial(
             tables.claim,
             queue=self._name,
             owner=self._owner,
-            limit=free_slots,
+            limit=max(self._free_slots, 0),
             lease_seconds=self._lease_seconds,
             max_bytes=self._queue.max_bytes,
         )
 
     @property
-    def _slots(self) -> int:
-        return 1 if self._pause.is_trial else self._concurrency
+    def _free_slots(self) -> int:
+        if len(self._at_work) >= self._bunches:
+            return 0
+        slots = 1 if self._pause.is_trial else self._concurrency
+        return slots - sum(map(len, self._at_work.values()))
 
     def _free_slot(self, task: asyncio.Task[None]) -> None:
         del self._at_work[task]
         self._slot_freed.set()
 
-    async def _handle(self, claim: tables.Claim) -> None:
-        verdict = await self._judge(claim)
-        if verdict is None:
-            self._pause.begin()
-        else:
-            self._pause.forget()
+    async def _handle(self, claims: Sequence[tables.Claim]) -> None:
+        verdicts = await self._judge(claims)
+        self._pause.heed(verdicts)
         settlement = partial(
-            tables.settle, claim=claim, owner=self._owner, queue=self._queue, verdict=verdict
+            tables.settle,
+            verdicts=[*zip(claims, verdicts, strict=True)],
+            owner=self._owner,
+            queue=self._queue,
         )
         try:
             await self._file.run(settlement)
         except Unavailable as error:
-            log.warning("message %s will come again: %s", claim.delivery.message.id, error)
+            log.warning("%d messages will come again: %s", len(claims), error)
 
-    async def _judge(self, claim: tables.Claim) -> Verdict | None:
+    async def _judge(self, claims: Sequence[tables.Claim]) -> list[Verdict | None]:
+        refused = {claim.seq: self._refusal(claim) for claim in claims}
+        asked = [claim.delivery for claim in claims if refused[claim.seq] is None]
+        verdicts = iter(await judge_together(self._handler, asked, self._queue) if asked else ())
+        return [refused[claim.seq] or next(verdicts) for claim in claims]
+
+    def _refusal(self, claim: tables.Claim) -> Reject | None:
+        """The verdict on what no handler may see."""
         if self._is_for_dead_letters:
-            return await judge(self._handler, claim.delivery, self._queue)
+            return None
         if claim.delivery.message.cut_from is not None:
             return too_large(claim.delivery.message.cut_from, self._queue.max_bytes)
         if claim.losses >= DELIVERY_LIMIT:
             return Reject(
                 rejections.POISON, f"lost together with its consumer {claim.losses} times"
             )
-        return await judge(self._handler, claim.delivery, self._queue)
+        return None
 
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
-            claims = list(self._at_work.values())
+            claims = [claim for bunch in self._at_work.values() for claim in bunch]
             renewal = partial(
                 tables.renew, claims=claims, owner=self._owner, lease_seconds=self._lease_seconds
             )

@@ -10,15 +10,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from blocks.adapters.consuming import COLLECTED_AT_ONCE, as_handler
+from blocks.adapters.consuming import BUNCHES_AT_ONCE, COLLECTED_AT_ONCE, as_handler, one_by_one
 from blocks.adapters.sqlite import event_tables as tables
 from blocks.adapters.sqlite.consumer import SqliteConsumer
 from blocks.adapters.sqlite.file import SqliteFile
 from blocks.adapters.sqlite.subscription import SqliteSubscription
 from blocks.adapters.sqlite.watch import SqliteWatch
 from blocks.ports import (
+    BunchHandler,
     Collector,
     Consumer,
     Handler,
@@ -74,6 +75,24 @@ class SqliteEventBus:
     def consume(
         self, queue: Queue, handler: Handler, *, concurrency: int = 32
     ) -> AbstractAsyncContextManager[Consumer]:
+        return self._consumer(queue, one_by_one(handler), concurrency=concurrency)
+
+    def consume_together(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int = 32
+    ) -> AbstractAsyncContextManager[Consumer]:
+        return self._consumer(queue, handler, concurrency=concurrency, bunches=BUNCHES_AT_ONCE)
+
+    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
+        return self._consumer(
+            queue,
+            one_by_one(as_handler(collector)),
+            concurrency=COLLECTED_AT_ONCE,
+            dead_letters=True,
+        )
+
+    def _consumer(
+        self, queue: Queue, handler: BunchHandler, *, concurrency: int, **manner: Any
+    ) -> SqliteConsumer:
         return SqliteConsumer(
             self._file,
             self._watch,
@@ -81,17 +100,7 @@ class SqliteEventBus:
             handler,
             concurrency=concurrency,
             lease_seconds=self._lease_seconds,
-        )
-
-    def collect(self, queue: Queue, collector: Collector) -> AbstractAsyncContextManager[Consumer]:
-        return SqliteConsumer(
-            self._file,
-            self._watch,
-            queue,
-            as_handler(collector),
-            concurrency=COLLECTED_AT_ONCE,
-            lease_seconds=self._lease_seconds,
-            dead_letters=True,
+            **manner,
         )
 
     async def deliver(self, queue: str, *messages: Message) -> None:

@@ -176,13 +176,23 @@ def give_back(connection: sqlite3.Connection, queue: str, owner: str) -> None:
 
 
 def settle(
-    connection: sqlite3.Connection, claim: Claim, owner: str, queue: Queue, verdict: Verdict | None
+    connection: sqlite3.Connection,
+    verdicts: Sequence[tuple[Claim, Verdict | None]],
+    owner: str,
+    queue: Queue,
 ) -> None:
-    """The verdict is carried out, unless the lease was lost to another consumer meanwhile."""
+    """The verdicts are carried out, except where a lease was lost to another consumer meanwhile."""
+    accepted = [(claim.seq, owner) for claim, verdict in verdicts if isinstance(verdict, Accept)]
+    connection.executemany("DELETE FROM deliveries WHERE seq = ? AND owner = ?", accepted)
+    for claim, verdict in verdicts:
+        _settle(connection, claim, verdict, owner, queue)
+
+
+def _settle(
+    connection: sqlite3.Connection, claim: Claim, verdict: Verdict | None, owner: str, queue: Queue
+) -> None:
     held = (claim.seq, owner)
     match verdict:
-        case Accept():
-            connection.execute("DELETE FROM deliveries WHERE seq = ? AND owner = ?", held)
         case Reject():
             letter = dead_letter(claim.delivery, verdict, utc_now())
             connection.execute(

@@ -3,6 +3,7 @@ are in Cosmos DB.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -75,13 +76,31 @@ class SqliteRecordStore:
         await self.ping()  # opening the file made the tables
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        check_record(tenant_id, record)
-        etag, body = uuid4().hex, _body(record)
-        row = (tenant_id, record.id, tag(type(record)), etag, sort_key(record), body)
-        insert = f"INSERT INTO {record.container} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        if not await self._file.run(lambda connection: connection.execute(insert, row).rowcount):
+        [created] = await self.create_all(tenant_id, [record])
+        if created is None:
             raise AlreadyExists(name(type(record), record.id))
-        return Stored(record, etag)
+        return created
+
+    async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
+        """In one transaction."""
+        rows = [_row(tenant_id, record) for record in records]
+        inserts = [
+            f"INSERT INTO {record.container} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+            for record in records
+        ]
+
+        def create(connection: sqlite3.Connection) -> list[bool]:
+            return [
+                connection.execute(insert, row).rowcount == 1
+                for insert, row in zip(inserts, rows, strict=True)
+            ]
+
+        return [
+            Stored(record, etag) if is_new else None
+            for record, (_, _, _, etag, _, _), is_new in zip(
+                records, rows, await self._file.run(create), strict=True
+            )
+        ]
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
         select = (
@@ -182,6 +201,12 @@ class SqliteRecordStore:
 
     async def ping(self) -> None:
         await self._file.run(lambda connection: connection.execute("SELECT 1"))
+
+
+def _row(tenant_id: str, record: Record) -> tuple[str, str, str, str, str, str]:
+    check_record(tenant_id, record)
+    kind, etag = tag(type(record)), uuid4().hex
+    return tenant_id, record.id, kind, etag, sort_key(record), _body(record)
 
 
 def _body(record: Record) -> str:

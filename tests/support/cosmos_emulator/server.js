@@ -9,6 +9,7 @@
 const { readFileSync } = require("fs");
 
 const handlers = "@vercel/cosmosdb-server/lib/handler";
+const bodyOf = require("@vercel/cosmosdb-server/lib/json").default;
 
 // The routes take each handler when they are first loaded: a handler must be mended before the server is required.
 function mend(name, withOriginal) {
@@ -56,6 +57,23 @@ mend("query-documents", inContainer((original, account, req, res, params) => {
   const container = account.database(params.dbId).collection(params.collId);
   const view = { read: () => container.read(), documents: partitionOf(container.documents, partitionKey(req)) };
   return original({ database: () => ({ collection: () => view }) }, req, res, params);
+}));
+
+// Azure: a batch of at most 100 operations is carried out as a whole or not at all. The original: one after the other.
+mend("batch-documents", inContainer(async (original, account, req, res, params) => {
+  const operations = await bodyOf(req);
+  const container = account.database(params.dbId).collection(params.collId);
+  if (operations.length > 100 || operations.some(one => one.operationType !== "Create")) {
+    res.statusCode = 400;
+    return { message: "A batch here has at most 100 operations, which create." };
+  }
+  const ids = operations.map(one => one.resourceBody.id);
+  const taken = ids.findIndex((id, at) => ids.indexOf(id) < at || container.document(id, partitionKey(req)).read());
+  if (taken >= 0) {
+    res.statusCode = 207;
+    return ids.map((_, at) => ({ statusCode: at === taken ? 409 : 424, requestCharge: 0 }));
+  }
+  return operations.map(one => ({ statusCode: 201, resourceBody: container.documents.create(one.resourceBody) }));
 }));
 
 function partitionOf(documents, key) {

@@ -1,6 +1,7 @@
 """What both event buses do with a delivery, and when they take no more."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -8,8 +9,18 @@ from uuid import uuid4
 import pytest
 
 from blocks.adapters import consuming
-from blocks.adapters.consuming import Pause, judge
-from blocks.ports import Accept, Delivery, Message, Queue, Reject, Retry, Unavailable, Verdict
+from blocks.adapters.consuming import Pause, judge_together, one_by_one
+from blocks.ports import (
+    Accept,
+    Delivery,
+    Handler,
+    Message,
+    Queue,
+    Reject,
+    Retry,
+    Unavailable,
+    Verdict,
+)
 
 QUEUE = Queue(name="orders", bindings=())
 
@@ -33,18 +44,46 @@ async def lacks_something(_: Delivery) -> Verdict:
     raise Unavailable("the store is away")
 
 
+async def judged(handler: Handler, delivery: Delivery) -> Verdict | None:
+    [verdict] = await judge_together(one_by_one(handler), [delivery], QUEUE)
+    return verdict
+
+
 async def test_a_handler_that_lacks_something_decides_nothing_however_often() -> None:
-    assert await judge(lacks_something, a_delivery(attempt=100), QUEUE) is None
+    assert await judged(lacks_something, a_delivery(attempt=100)) is None
 
 
 async def test_a_handler_that_hangs_is_tried_again_and_then_poison(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(consuming, "HANDLER_SECONDS", 0.05)
-    assert await judge(hangs, a_delivery(), QUEUE) == Retry("poison", "not judged within 0.05 s")
-    assert await judge(hangs, a_delivery(attempt=5), QUEUE) == Reject(
-        "poison", "not judged within 0.05 s"
-    )
+    why = "TimeoutError: not judged within 0.05 s"
+    assert Retry("poison", why) == await judged(hangs, a_delivery())
+    assert Reject("poison", why) == await judged(hangs, a_delivery(attempt=5))
+
+
+async def test_a_bunch_that_hangs_fails_only_the_message_that_makes_it_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consuming, "HANDLER_SECONDS", 0.05)
+    bad, good = a_delivery(), a_delivery()
+
+    async def handler(deliveries: Sequence[Delivery]) -> Sequence[Verdict]:
+        if bad in deliveries:
+            await asyncio.Event().wait()
+        return [Accept() for _ in deliveries]
+
+    verdicts = await judge_together(handler, [good, bad, good], QUEUE)
+
+    assert [Accept, Retry, Accept] == [type(verdict) for verdict in verdicts]
+
+
+async def test_a_bunch_of_which_some_lack_something_is_followed_by_a_pause_and_a_trial() -> None:
+    pause = Pause()
+    pause.heed([Accept(), None, Accept()])
+    assert (True, True) == (pause.is_on, pause.is_trial)
+    pause.heed([Accept()])
+    assert not pause.is_trial
 
 
 async def test_a_pause_ends_by_itself_and_is_followed_by_a_trial(

@@ -37,7 +37,6 @@ from flows.shared.claims import notify_started
 from flows.shared.runtime import Runtime
 from listeners.context import Context
 from listeners.dispatch.dispatcher import Dispatcher
-from listeners.execution_reads import ExecutionReads
 from listeners.router import Router
 from listeners.triggers.intake import Intake
 from tests.benchmarks.sizing import capacity
@@ -114,9 +113,9 @@ class Scene:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        intake, reads = Intake(self.store, self.dispatcher), ExecutionReads(self.store)
-        router = Router(Context(self.store, self.bus, intake, reads))
-        async with self.plain_bus.consume(intake_queue(self.settings), router.handle):
+        router = Router(Context(self.store, self.bus, Intake(self.store, self.dispatcher)))
+        queue = intake_queue(self.settings)
+        async with self.plain_bus.consume_together(queue, router.handle_together):
             yield
 
     @asynccontextmanager
@@ -125,7 +124,7 @@ class Scene:
         dispatching = asyncio.create_task(self.dispatcher.run())
         try:
             async with (
-                self.bus.listen(signals.STEP_SETTLED, self.runtime.step_settled),
+                self.bus.listen(signals.STEPS_SETTLED, self.runtime.steps_settled),
                 self.bus.listen(signals.INTAKE_PASSED, self.runtime.admission.mark_passed),
             ):
                 await eventually(self._has_dispatched, within_seconds=10)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from blocks.adapters.consuming import dead_letter, judge
+from blocks.adapters.consuming import dead_letter, judge_together
 from blocks.contracts import jobs, rejections
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
 from blocks.contracts.approvals import ApprovalRule
@@ -21,7 +21,7 @@ from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.contracts.states import OPEN, TERMINAL
 from blocks.dead_letters.letters import LETTER_ID, letter_of
 from blocks.executions import transitions
-from blocks.executions.steps import record_step, step_records
+from blocks.executions.steps import record_step, step_record, step_records
 from blocks.ports import Accept, Delivery, EventBus, Message, Query, RecordStore, Reject, Verdict
 from blocks.settings import load_settings
 from blocks.topology import intake_queue
@@ -57,7 +57,7 @@ def a_bad_answer(execution: ExecutionRecord, **changes: Any) -> Message:
 async def judged(router: Router, message: Message) -> Verdict:
     """The verdict on its last delivery; what is rejected is collected from the dead letters."""
     delivery = Delivery(message=message, queue=INTAKE.name, attempt=INTAKE.max_attempts)
-    verdict = await judge(router.handle, delivery, INTAKE)
+    [verdict] = await judge_together(router.handle_together, [delivery], INTAKE)
     assert verdict is not None
     if isinstance(verdict, Reject):
         await Keeper(router.context.store, INTAKE).keep(dead_letter(delivery, verdict, now()))
@@ -236,12 +236,12 @@ REFUSALS = {
 def a_handler_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recording one answer fails, as a defect of ours would."""
 
-    async def record_or_break(*args: Any, result: Any = None, **kwargs: Any) -> Any:
+    def end_or_break(*args: Any, result: Any = None, **kwargs: Any) -> Any:
         if result and result.get("forecastId") == BREAKS:
             raise TypeError("can't compare")
-        return await record_step(*args, result=result, **kwargs)
+        return step_record(*args, result=result, **kwargs)
 
-    monkeypatch.setattr(answers, "record_step", record_or_break)
+    monkeypatch.setattr(answers, "step_record", end_or_break)
 
 
 @pytest.mark.parametrize("refused", REFUSALS, ids=lambda refused: refused.__name__)
@@ -271,7 +271,7 @@ async def test_an_answer_that_failed_while_its_execution_ended_is_noted_on_it(
     execution = await an_open_one(store)
     sent = an_answer_that_breaks_its_handler(execution)
     delivery = Delivery(message=sent, queue=INTAKE.name, attempt=INTAKE.max_attempts)
-    verdict = await judge(router.handle, delivery, INTAKE)
+    [verdict] = await judge_together(router.handle_together, [delivery], INTAKE)
     assert isinstance(verdict, Reject)
     await transitions.fail(
         store, await store.read(A_TENANT, ExecutionRecord, execution.id), "step-timeout", "late"

@@ -25,7 +25,7 @@ from blocks.ports import EventBus, Message, NotFound, RecordStore, Stale, Stored
 from blocks.services import open_bus, open_store
 from blocks.settings import Settings, load_settings
 from flows.shared.claims import claim, newest
-from listeners.answers.steps import record_answer
+from listeners.answers.steps import record_answers
 from tests.support.event_context import context_of
 from tests.support.factories import (
     A_TENANT,
@@ -271,12 +271,12 @@ async def test_the_failure_that_ended_it_does_not_fail_its_retry_when_it_is_deli
         data=RiskEvaluationFailed(opportunity_id=stored.record.subject, error="no model"),
         source="risk-analytics",
     )
-    assert "recorded" == await record_answer(context_of(store, bus), failure)
+    assert ["recorded"] == await record_answers(context_of(store, bus), [failure])
     await transitions.fail(store, stored, "step-failed", "no model")
     again = await retry_execution(store, bus, A_TENANT, stored.record.id)
     await claim(store, A_TENANT, again.id, "run-2", workflow=WORKFLOW)
 
-    assert "known" == await record_answer(context_of(store, bus), failure)
+    assert ["known"] == await record_answers(context_of(store, bus), [failure])
     assert {} == by_step(again, await step_records(store, A_TENANT, [again.id]))
 
 
