@@ -49,7 +49,7 @@ async def measure(stage: Stage, options: Options) -> Report:
                 f"{name}: requests p50",
                 percentile(requested, 50),
                 "s",
-                at_most=0.5 if target else None,
+                at_most=0.05 if target else None,
             ),
             Figure(
                 f"{name}: requests p95",
@@ -57,7 +57,12 @@ async def measure(stage: Stage, options: Options) -> Report:
                 "s",
                 at_most=1.5 if target else None,
             ),
-            Figure(f"{name}: completed p50", percentile(ended, 50), "s"),
+            Figure(
+                f"{name}: completed p50",
+                percentile(ended, 50),
+                "s",
+                at_most=0.07 if target else None,
+            ),
             Figure(f"{name}: completed p95", percentile(ended, 95), "s"),
         ]
         samples.append(
