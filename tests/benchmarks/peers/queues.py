@@ -17,7 +17,7 @@ from tests.support.operations.redis_server import RedisServer
 
 HERE = Path(__file__).parent
 _REPOSITORY = HERE.parents[2]
-INSTALLED = _REPOSITORY / "build/peers"
+INSTALLED = Path(os.environ.get("BENCH_PEERS") or _REPOSITORY / "build/peers")
 _PYTHON = str(INSTALLED / "venv/bin/python")
 _INSTALL_SECONDS = 300
 
