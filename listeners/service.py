@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
-from blocks.adapters.redis.event_channel import RedisEventChannel
 from blocks.operations.events.taking import triggers_of
 from blocks.ports import Consumer, EventBus, RecordStore, Unavailable
 from blocks.processes.ending import ended
@@ -24,7 +23,6 @@ from blocks.webhooks.retries import delays_of
 from listeners.context import Context
 from listeners.dead_letters import collectors
 from listeners.dispatch.dispatcher import Dispatcher
-from listeners.redis_bridge import RedisBridge
 from listeners.router import Router
 from listeners.triggers.intake import Intake
 from listeners.webhooks.deliveries import AT_ONCE as WEBHOOKS_AT_ONCE
@@ -111,6 +109,10 @@ async def _bridge(settings: Settings, store: RecordStore, bus: EventBus) -> Asyn
     if not url:
         yield [], []
         return
+    # Redis's client is 6 MB, which a listener without a bridge does without.
+    from blocks.adapters.redis.event_channel import RedisEventChannel
+    from listeners.redis_bridge import RedisBridge
+
     async with RedisEventChannel(url) as channel:
         bridge = RedisBridge(channel, store, bus)
         yield [bus.consume(redis_queue(settings), bridge.handle)], [bridge.receive_for_ever()]

@@ -12,15 +12,21 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Part:
-    """One Python process of the measured system, or one that serves it: `python -m MODULE
-    ARGUMENTS`.
+    """One process of the measured system, or one that serves it; unless another program is named,
+    `python -m MODULE ARGUMENTS`.
     """
 
     def __init__(
-        self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
+        self,
+        name: str,
+        arguments: tuple[str, ...],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        program: tuple[str, ...] = (sys.executable, "-m"),
     ) -> None:
         self.name = name
-        self._arguments = arguments
+        self._command = (*program, *arguments)
         self._environment = environment
         self._log_file = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,10 +40,14 @@ class Part:
     def log(self) -> str:
         return self._log_file.read_text(errors="replace") if self._log_file.exists() else ""
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._arguments],
+                self._command,
                 env=dict(self._environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -58,7 +68,17 @@ def processor_seconds(pid: int) -> float:
     """What this process, its children and theirs have used so far, those that have
     ended included.
     """
-    return sum(_own_and_reaped_seconds(member) for member in family(pid))
+    return sum(own_seconds(member) for member in family(pid))
+
+
+def own_seconds(pid: int) -> float:
+    """What this process alone has used so far, and those of its children that have ended."""
+    try:
+        # The name, in brackets, may hold spaces.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(field) for field in fields[11:15]) / _TICKS
 
 
 def machine_seconds() -> float:
@@ -85,12 +105,3 @@ def family(pid: int) -> list[int]:
             with suppress(OSError):
                 found += [int(child) for child in tasks.read_text().split()]
     return found
-
-
-def _own_and_reaped_seconds(pid: int) -> float:
-    try:
-        # The name, in brackets, may hold spaces.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return sum(int(field) for field in fields[11:15]) / _TICKS

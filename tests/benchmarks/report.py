@@ -38,13 +38,16 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """A benchmark's outcome. `samples` are the single measurements behind the figures."""
+    """A benchmark's outcome. `samples` are the single measurements behind the figures; `note` says
+    what is missing, if something is.
+    """
 
     name: str
     question: str
     parameters: dict[str, Any]
     figures: list[Figure]
     samples: list[dict[str, Any]]
+    note: str = ""
 
     def write(self, folder: Path) -> Path:
         """The file, named after the benchmark and the moment."""
@@ -62,6 +65,8 @@ class Report(msgspec.Struct):
     def show(self, console: Console) -> None:
         console.print()
         console.print(figures_table(f"{self.name}: {self.question}", self.figures))
+        if self.note:
+            console.print(self.note, style="yellow")
         for table in samples_tables(self.samples):
             console.print(table)
 

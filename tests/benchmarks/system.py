@@ -1,6 +1,7 @@
 """The measured system: its processes, what they used, and when they are done."""
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from itertools import cycle, islice
@@ -104,20 +105,23 @@ class System:
         part.stop()
         self._started.remove(part)
 
-    async def start_all(self) -> None:
-        """All run, and one execution has gone through them."""
+    async def start_all(self, *, of_each: int = 1) -> None:
+        """All run, so many listeners and workers among them, and one execution has gone through."""
         self.start(self.listener, self.worker, self.api, self.services)
-        await self.ready("listener", "worker")
+        for number in range(2, of_each + 1):
+            for role in ("listener", "worker"):
+                command = ("deployments.cli", role)
+                self.start(Part(f"{role} {number}", command, self.environment, self.folder))
+        await self.ready("listener", "worker", of_each=of_each)
         await self.warm_up()
 
-    async def ready(self, *roles: str) -> None:
-        """These processes report it themselves."""
+    async def ready(self, *roles: str, of_each: int = 1) -> None:
+        """So many processes of each of these roles report it themselves."""
 
         async def all_say_so() -> bool:
             page = await self.store.query(SYSTEM_TENANT, Query(ProcessRecord))
-            return set(roles) <= {
-                stored.record.role for stored in page.items if stored.record.ready
-            }
+            ready = Counter(stored.record.role for stored in page.items if stored.record.ready)
+            return all(ready[role] >= of_each for role in roles)
 
         await self.eventually(all_say_so, within_seconds=60)
 

@@ -2,46 +2,56 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from blocks.adapters.sqlite.file_changes import FileChanges
 from blocks.ports import Unavailable
 
 T = TypeVar("T")
 Question = Callable[[sqlite3.Connection], T]
 
-# An idle process that looks every 20 ms uses half a percent of a core; while there is traffic,
-# milliseconds count.
-_LOOK_EVERY_SECONDS = 0.02
-_LOOK_OFTEN_SECONDS = 0.005
-_LOOK_OFTEN_FOR_SECONDS = 1.0
+_GAP_SECONDS = 0.005
+"""Between two looks, however much is written: what comes together is taken together."""
+
+_UNNOTICED_SECONDS = 0.02
+"""Where the system gives no notice. An idle process that looks so often uses half a percent of a
+core.
+"""
+
+_DUE_SECONDS = 0.25
+"""For what is not written but becomes due, and should a notice be missing."""
 
 
 class SqliteWatch:
     """Waits until a question about the file has an answer; lives as long as its `async with`.
 
-    SQLite has no notification between processes, so this polls while there are waiters. A poll is
+    It looks when the write-ahead log was written to. A writer's notice may come before its commit
+    can be read, so it looks again, and less and less often while nothing more is written. A look is
     one indexed read on a connection of its own, about 10 µs on the event loop; a reader of a WAL
     file waits for no writer.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._changes = FileChanges(path.with_name(f"{path.name}-wal"), self._look_soon)
         self._open_questions: dict[asyncio.Future[Any], Question[Any]] = {}
         self._next_look: asyncio.TimerHandle | None = None
-        self._look_often_until = 0.0
+        self._looked_at = 0.0
+        self._pause = _GAP_SECONDS
         self._connection: sqlite3.Connection
 
     async def __aenter__(self) -> Self:
         self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        self._changes.open()
         return self
 
     async def __aexit__(
         self, *exc: type[BaseException] | BaseException | TracebackType | None
     ) -> None:
+        self._changes.close()
         if self._next_look:
             self._next_look.cancel()
         for answer in self._open_questions:
@@ -69,19 +79,32 @@ class SqliteWatch:
     def _ask(self, question: Question[T], answer: asyncio.Future[T]) -> None:
         try:
             if found := question(self._connection):
-                self._look_often_until = time.monotonic() + _LOOK_OFTEN_FOR_SECONDS
+                self._pause = _GAP_SECONDS
                 answer.set_result(found)
         except sqlite3.Error as error:
             answer.set_exception(Unavailable(f"{self._path.name}: {error}"))
 
     def _schedule(self) -> None:
         if self._next_look is None:
-            often = time.monotonic() < self._look_often_until
-            pause = _LOOK_OFTEN_SECONDS if often else _LOOK_EVERY_SECONDS
-            self._next_look = asyncio.get_running_loop().call_later(pause, self._look_again)
+            self._next_look = asyncio.get_running_loop().call_later(self._pause, self._look_again)
 
     def _look_again(self) -> None:
-        self._next_look = None
+        loop = asyncio.get_running_loop()
+        self._next_look, self._looked_at = None, loop.time()
+        longest = _DUE_SECONDS if self._changes.are_noticed else _UNNOTICED_SECONDS
+        self._pause = min(2 * self._pause, longest)
         self.look()
         if self._open_questions:
             self._schedule()
+
+    def _look_soon(self) -> None:
+        """The next look comes as soon as the gap allows."""
+        self._pause = _GAP_SECONDS
+        if not self._open_questions:
+            return
+        loop = asyncio.get_running_loop()
+        at = max(self._looked_at + _GAP_SECONDS, loop.time())
+        if self._next_look is None or self._next_look.when() > at:
+            if self._next_look:
+                self._next_look.cancel()
+            self._next_look = loop.call_at(at, self._look_again)

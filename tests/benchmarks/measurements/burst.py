@@ -1,11 +1,13 @@
 """A burst: how many executions per second, and how that compares with Prefect as it comes."""
 
 import time
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
-from tests.benchmarks.measurements import plain_prefect
+from tests.benchmarks.flames import flame_graphs
 from tests.benchmarks.measurements.records import last_announced
 from tests.benchmarks.options import Options
+from tests.benchmarks.peers import plain_prefect
 from tests.benchmarks.percentiles import median, percentile
 from tests.benchmarks.report import Figure, Report
 from tests.benchmarks.stage import Bus, Database, Stage
@@ -33,7 +35,8 @@ async def measure(stage: Stage, options: Options) -> Report:
         for name, database, bus in parts:
             async with stage.system(prefect=database, bus=bus) as system:
                 await system.start_all()
-                samples.append({"way": name, **await burst(system, count)})
+                async with _flames(options, name, system):
+                    samples.append({"way": name, **await burst(system, count)})
         async with stage.prefect(plain_database) as server:
             calls_per_second = await plain_prefect.calls_per_second(server, calls)
             samples.append(
@@ -53,6 +56,12 @@ async def measure(stage: Stage, options: Options) -> Report:
     return Report(
         "burst", "executions/s, answers immediate", parameters, _figures(samples, options), samples
     )
+
+
+def _flames(options: Options, way: str, system: System) -> AbstractAsyncContextManager[None]:
+    if options.flames is None:
+        return nullcontext()
+    return flame_graphs(options.flames, way, (system.worker, system.listener))
 
 
 async def burst(system: System, count: int) -> dict[str, Any]:

@@ -61,7 +61,7 @@ async def measure(stage: Stage, options: Options) -> Report:
         burst = await _beside_burst(system, count)
     backlog = [seconds for drain in drains for seconds in drain.times_of_b]
     a_beside = median([drain.per_second for drain in drains])
-    limit, least = (None, None) if options.quick else (2, 0.8)
+    limit, least = (None, None) if options.quick else (1.5, 0.8)
     figures = [
         Figure("B alone, p95", percentile(alone, 95), "s"),
         Figure(f"B while A has {count} pending, p95", percentile(backlog, 95), "s"),

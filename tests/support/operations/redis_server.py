@@ -16,15 +16,21 @@ from tests.support.servers.ports import free_port
 
 
 class RedisServer:
-    """Lives from `start` to `kill`."""
+    """Lives from `start` to `kill`; it writes nothing down unless an option says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self.port = free_port()
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "it does not run"
+        return self._process.pid
 
     def start(self) -> None:
         """It answers."""
@@ -32,7 +38,16 @@ class RedisServer:
         if program is None:
             pytest.fail("redis-server is missing: apt-get install redis-server")
         self._process = subprocess.Popen(
-            [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""],
+            [
+                program,
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                *self._options,
+            ],
             stdout=subprocess.DEVNULL,
         )
         with redis.Redis.from_url(self.url) as client:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import uvicorn
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,10 +17,11 @@ import blocks.observability.metrics.exposition
 import blocks.processes.process_port
 from blocks.observability.metrics.exposition import Exposition
 from blocks.ports import Unavailable
-from blocks.processes.process_port import ProcessPort, process_port
+from blocks.processes.process_port import ProcessPort, SignalFreeServer, process_port
 from blocks.settings import BadSetting, Settings, load_settings
 from deployments.local.metrics_ports import metrics_ports
 from tests.support.servers.ports import free_port
+from tests.support.waiting import eventually
 
 
 def settings_with(port: int, **environment: str) -> Settings:
@@ -35,6 +37,14 @@ async def a_port(**environment: str) -> AsyncIterator[tuple[ProcessPort, httpx.A
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{number}") as client,
     ):
         yield port, client
+
+
+class CountedTicks(SignalFreeServer):
+    ticks = 0
+
+    async def on_tick(self, counter: int) -> bool:
+        self.ticks += 1
+        return await super().on_tick(counter)
 
 
 async def works() -> None:
@@ -215,3 +225,21 @@ def test_a_stack_without_metrics_names_none() -> None:
     names = ("API_METRICS_PORT", "LISTENER_METRICS_PORT", "WORKER_METRICS_PORT")
 
     assert "" == metrics_ports(load_settings(dict.fromkeys(names, "0"))).lines()
+
+
+async def test_a_server_without_requests_sleeps_until_it_should_exit() -> None:
+    port = ProcessPort("a service", "listener", "")
+    server = CountedTicks(
+        uvicorn.Config(port, host="127.0.0.1", port=0, lifespan="off", log_config=None)
+    )
+    serving = asyncio.create_task(server.serve())
+    await eventually(lambda: is_started(server), within_seconds=60)
+    await asyncio.sleep(2)
+    server.should_exit = True
+    await serving
+
+    assert server.ticks <= 5
+
+
+async def is_started(server: uvicorn.Server) -> bool:
+    return server.started

@@ -244,6 +244,12 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     assert "Usage: orchestrator" in run.stdout
 
 
+def test_no_grammar_is_compiled_whenever_a_process_starts() -> None:
+    """jsonschema does so where this package is installed; Prefect imports jsonschema."""
+    locks = [ROOT / name for name in ("requirements.lock", "requirements-dev.lock")]
+    assert [] == [lock.name for lock in locks if "rfc3987-syntax" in lock.read_text()]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -1,7 +1,7 @@
 """Prefect as it comes: a flow of four tasks that do nothing, called in one process or run by
 Prefect's process worker.
 
-    python -m tests.benchmarks.measurements.noop CALLS
+    python -m tests.benchmarks.peers.noop CALLS
 
 calls it so often, ten at a time, and prints how many calls there were per second.
 """

@@ -26,13 +26,13 @@ from tests.support.waiting import eventually
 
 _REPOSITORY = Path(__file__).parents[3]
 _POOL = "process-pool"
-_ENTRYPOINT = "tests.benchmarks.measurements.noop.four_steps"
+_ENTRYPOINT = "tests.benchmarks.peers.noop.four_steps"
 _LIMIT_SECONDS = 300.0
 
 
 async def calls_per_second(server: PrefectServer, calls: int) -> float:
     """`await four_steps()` in one process, with shared clients, on a tuned server."""
-    command = [sys.executable, "-m", "tests.benchmarks.measurements.noop", str(calls)]
+    command = [sys.executable, "-m", "tests.benchmarks.peers.noop", str(calls)]
     done = await asyncio.to_thread(
         subprocess.run,
         command,

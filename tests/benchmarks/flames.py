@@ -1,0 +1,36 @@
+"""Flame graphs of processes at work."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.benchmarks.processes import Part
+
+_PY_SPY = Path(sys.executable).with_name("py-spy")
+_SAMPLES_PER_SECOND = "50"
+"""More of them, of several processes at once, cost more than what they measure."""
+
+
+@asynccontextmanager
+async def flame_graphs(folder: Path, name: str, parts: Sequence[Part]) -> AsyncIterator[None]:
+    """`PART-of-NAME.svg` of each part, of the time that this lasts."""
+    words = name.replace(" ", "-")
+    recording = [_record(folder / f"{part.name}-of-{words}.svg", part.pid) for part in parts]
+    try:
+        yield
+    finally:
+        for recorder in recording:
+            recorder.send_signal(signal.SIGINT)
+        await asyncio.gather(*(asyncio.to_thread(recorder.wait, 60) for recorder in recording))
+
+
+def _record(file: Path, pid: int) -> "subprocess.Popen[bytes]":
+    file.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(_PY_SPY), "record", "--format", "flamegraph", "--rate", _SAMPLES_PER_SECOND]
+    return subprocess.Popen(
+        [*command, "--output", str(file), "--pid", str(pid)], stdout=subprocess.DEVNULL
+    )
