@@ -1,7 +1,8 @@
 """A Docker engine of the tests' own: its socket, data and containers, gone when it is closed.
 
-Needs root and Debian's package docker.io. There is no registry: images are imported or built from
-this machine, as busybox (Debian's package busybox-static) for the engine of the session.
+Needs root and a Docker engine's programs, as Debian's package docker.io has them. There is no
+registry: images are imported or built from this machine, as busybox (Debian's package
+busybox-static) for the engine of the session.
 """
 
 import os
@@ -21,7 +22,8 @@ import pytest
 IMAGE = "busybox:local"
 
 _START_SECONDS = 60.0
-_DAEMON, _CLIENT = Path("/usr/sbin/dockerd"), Path("/usr/bin/docker")
+_PATH = f"/usr/bin:/usr/sbin:{os.environ.get('PATH', '')}"
+_DAEMON, _CLIENT = (shutil.which(name, path=_PATH) or name for name in ("dockerd", "docker"))
 _BUSYBOX = "/bin/busybox"
 
 
@@ -122,7 +124,7 @@ class DockerEngine:
 
 def require_docker_engine(*programs: str) -> None:
     """Skips the test where no engine can be started, or a program of these is missing."""
-    missing = [str(path) for path in (_DAEMON, _CLIENT, *map(Path, programs)) if not path.exists()]
+    missing = [path for path in (_DAEMON, _CLIENT, *programs) if not Path(path).exists()]
     if os.geteuid() != 0 or missing:
         who = "" if os.geteuid() == 0 else " (this is not root)"
         pytest.skip(f"a Docker engine of the tests' own needs root{who} and: {missing}")

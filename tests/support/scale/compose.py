@@ -29,6 +29,9 @@ ENCRYPTION_KEY = "b2YgdGhlIHRlc3RzIGFuZCBvZiBub3RoaW5nIGVsc2U="
 ONE_SHOT = ("prefect-database", "bootstrap")
 OURS = ("workflow-orchestrator", "listener", "worker", "prefect-server", *ONE_SHOT)
 
+_SERVICE = "com.docker.compose.service"
+"""The label by which the engine itself tells them apart: docker-compose takes a second to start."""
+
 _HEALTHY_SECONDS = 300.0
 _BROKER_PORT = free_port()
 _SHOP = {
@@ -90,7 +93,8 @@ class ComposedSystem:
         return self._run([str(ROOT / "scripts" / "rolling-update")], COMPOSE=command)
 
     def containers(self, service: str) -> list[str]:
-        return self.compose("ps", "-q", service).split()
+        found = self.engine.docker("ps", "--all", "--quiet", f"--filter=label={_SERVICE}={service}")
+        return found.split()
 
     def inspected(self, service: str) -> list[dict[str, Any]]:
         """What the engine shows of each container of the service."""
@@ -109,11 +113,14 @@ class ComposedSystem:
     async def healthy(self, *services: str) -> None:
         """Every container of these services (default: all) runs and is healthy."""
 
-        async def look() -> bool:
-            shown = [one for name in services for one in await asyncio.to_thread(self._state, name)]
-            return bool(shown) and set(shown) == {"healthy"}
+        wanted = set(services or self._with_health())
 
-        services = services or tuple(self._with_health())
+        async def look() -> bool:
+            shown = await asyncio.to_thread(self._statuses)
+            mine = [(name, status) for name, status in shown if name in wanted]
+            healthy = {name for name, status in mine if "(healthy)" in status}
+            return healthy == wanted and all("(healthy)" in status for _, status in mine)
+
         await eventually(look, within_seconds=_HEALTHY_SECONDS, every_seconds=1)
 
     @property
@@ -168,11 +175,13 @@ class ComposedSystem:
             if not service.get("profiles") and name not in ONE_SHOT
         ]
 
-    def _state(self, service: str) -> list[str]:
-        return [
-            str(one["State"].get("Health", {}).get("Status", one["State"]["Status"]))
-            for one in self.inspected(service)
-        ]
+    def _statuses(self) -> list[tuple[str, str]]:
+        """The service of each container, and what the engine says of it, as `Up 2 minutes
+        (healthy)`.
+        """
+        columns = f'{{{{.Label "{_SERVICE}"}}}}\t{{{{.Status}}}}'
+        lines = self.engine.docker("ps", "--all", "--format", columns).splitlines()
+        return [(name, status) for name, status in (line.split("\t") for line in lines)]
 
 
 def _range_of_ports() -> str:

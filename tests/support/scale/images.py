@@ -1,18 +1,16 @@
 """PostgreSQL, RabbitMQ, Redis and HAProxy for an engine that can pull no image.
 
-Each is made of Debian's package, and takes from compose.yaml what the official image of that name
-takes: the same variables, paths and programs on the PATH.
+Each is made of the base of our image, which has Debian's packages of them, and takes from
+compose.yaml what the official image of that name takes: the same variables, paths and programs on
+the PATH.
 """
 
-import subprocess
 import tarfile
-import tempfile
 from io import BytesIO
-from pathlib import Path
 from typing import IO
 
 from tests.support.operations.docker_engine import DockerEngine
-from tests.support.operations.orchestrator_image import DEBOOTSTRAP
+from tests.support.operations.orchestrator_image import BASE
 
 IMAGES = {
     "POSTGRES_IMAGE": "postgres:tests",
@@ -21,9 +19,6 @@ IMAGES = {
     "HAPROXY_IMAGE": "haproxy:tests",
 }
 """By the variable that names each in compose.yaml."""
-
-_BASE = "services-base:tests"
-_PACKAGES = "postgresql,rabbitmq-server,redis-server,haproxy"
 
 _POSTGRES = """#!/bin/sh
 set -eu
@@ -42,9 +37,10 @@ _DOCKERFILES = {
     "postgres:tests": """
         ENV PATH=/usr/lib/postgresql/15/bin:$PATH
         RUN install -d -o postgres -g postgres -m 700 /var/lib/postgresql/data
+        COPY start-postgres /usr/local/bin/
         USER postgres
         STOPSIGNAL SIGINT
-        CMD ["sh", "/usr/local/bin/start-postgres"]
+        CMD ["start-postgres"]
     """,
     "rabbitmq:tests": """
         ENV HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-
@@ -63,42 +59,19 @@ _DOCKERFILES = {
 }
 
 
-def build_service_images(engine: DockerEngine, cache: Path) -> None:
-    """The engine has `IMAGES`. `cache` keeps Debian's part of them for the next time."""
-    debian = _debian(cache)
-    engine.docker("import", "-", _BASE, feed=lambda stdin: _write_base(stdin, debian))
+def build_service_images(engine: DockerEngine) -> None:
+    """The engine has `IMAGES`, made of the base of its image of ours."""
     for tag, lines in _DOCKERFILES.items():
-        dockerfile = "\n".join([f"FROM {_BASE}", *map(str.strip, lines.splitlines())]).encode()
         engine.docker(
             *("build", "--quiet", "--network=none", "--tag", tag, "-"),
-            feed=lambda stdin, text=dockerfile: stdin.write(text),  # type: ignore[misc]
+            feed=lambda stdin, lines=lines: _write_context(stdin, lines),  # type: ignore[misc]
         )
 
 
-def _debian(cache: Path) -> Path:
-    root = cache / "debian-services"
-    if not root.exists():
-        with tempfile.TemporaryDirectory(prefix="debian-", dir=cache) as folder:
-            made = Path(folder) / "root"
-            options = ("--variant=minbase", f"--include={_PACKAGES}")
-            subprocess.run(
-                [DEBOOTSTRAP, *options, "bookworm", made], check=True, stdout=subprocess.DEVNULL
-            )
-            made.rename(root)
-    return root
-
-
-def _write_base(stdin: IO[bytes], debian: Path) -> None:
+def _write_context(stdin: IO[bytes], lines: str) -> None:
+    dockerfile = "\n".join([f"FROM {BASE}", *map(str.strip, lines.splitlines())])
     with tarfile.open(fileobj=stdin, mode="w|") as tar:
-        tar.add(debian, ".", filter=_needed)
-        entry = tarfile.TarInfo("usr/local/bin/start-postgres")
-        entry.size, entry.mode = len(_POSTGRES.encode()), 0o755
-        tar.addfile(entry, BytesIO(_POSTGRES.encode()))
-
-
-def _needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """No caches, and nothing that the package's own start has left."""
-    left = ("./var/lib/rabbitmq/", "./var/lib/postgresql/15", "./etc/rabbitmq/rabbitmq.conf")
-    if "/apt/" in entry.name or "/usr/share/doc/" in entry.name or entry.name.startswith(left):
-        return None
-    return entry
+        for name, text in (("Dockerfile", dockerfile), ("start-postgres", _POSTGRES)):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(text.encode()), 0o755
+            tar.addfile(entry, BytesIO(text.encode()))

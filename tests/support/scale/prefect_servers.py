@@ -42,6 +42,8 @@ class PrefectServers(PrefectServer):
         self.folder = folder
         self.port = free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
+        self._metrics_port = free_port()
+        self.metrics_url = f"http://127.0.0.1:{self._metrics_port}/metrics"
         self._proxy: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -72,11 +74,23 @@ class PrefectServers(PrefectServer):
 
     def _start_proxy(self) -> subprocess.Popen[bytes]:
         file = self.folder / "haproxy.cfg"
-        file.write_text(_proxy_configuration(self.port, [one.port for one in self.members]))
+        file.write_text(self._proxy_configuration())
         program = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
         assert program, "haproxy is missing: apt-get install haproxy"
         with (self.folder / "haproxy.log").open("ab") as log:
             return subprocess.Popen([program, "-db", "-f", file], stdout=log, stderr=log)
+
+    def _proxy_configuration(self) -> str:
+        """haproxy.cfg, with addresses of this machine in place of names that Docker resolves."""
+        lines = (_DOCKER / "haproxy.cfg").read_text().splitlines()
+        [template] = [line for line in lines if "server-template" in line]
+        named = "\n".join(
+            f"    server server{number} 127.0.0.1:{member.port}"
+            for number, member in enumerate(self.members)
+        )
+        text = "\n".join([*lines, ""]).replace(template, named)
+        text = text.replace("bind :4200", f"bind 127.0.0.1:{self.port}")
+        return text.replace("bind :8405", f"bind 127.0.0.1:{self._metrics_port}")
 
 
 def _settings(redis: RedisServer) -> dict[str, str]:
@@ -87,16 +101,6 @@ def _settings(redis: RedisServer) -> dict[str, str]:
         for name, value in services["prefect-server"]["environment"].items()
         if (name.startswith(_SHARED) or name in _ALSO_SHARED)
     }
-
-
-def _proxy_configuration(port: int, servers: list[int]) -> str:
-    """haproxy.cfg, with addresses of this machine in place of names that Docker resolves."""
-    lines = (_DOCKER / "haproxy.cfg").read_text().splitlines()
-    [template] = [line for line in lines if "server-template" in line]
-    named = [f"    server server{number} 127.0.0.1:{at}" for number, at in enumerate(servers)]
-    text = "\n".join([*lines, ""]).replace(template, "\n".join(named))
-    text = text.replace("bind :4200", f"bind 127.0.0.1:{port}")
-    return text.replace("bind :8405", f"bind 127.0.0.1:{free_port()}")
 
 
 def _made(folder: Path) -> Path:

@@ -47,7 +47,7 @@ def system(
     source = unpack_older_source(folder)
     if source is None:
         pytest.skip("this checkout has no history to take an older version from")
-    build_service_images(engine, cache)
+    build_service_images(engine)
     build_image(engine, cache, OLDER_IMAGE, source)
     settings = {
         "INTEGRATIONS_URL": SIMULATED,
