@@ -319,8 +319,8 @@ class AnalysisBatch:
         next_look = monotonic() + REREAD_SECONDS
         while self._open or self.is_open:
             decided = await self._decided.take(max(next_look - monotonic(), 0.0))
-            if decided:
-                await self._conclude_all(decided)
+            for part in sliced(decided or ()):  # so that other runs' writes come in between
+                await self._conclude_all(part)
             if monotonic() >= next_look:
                 await self._forget_what_others_ended()
                 next_look = monotonic() + REREAD_SECONDS
