@@ -28,8 +28,8 @@ from api.health.liveness import expect_process
 from api.http.errors import ErrorBody, ErrorEnvelope
 from api.http.refusals import problem_details
 from api.jobs.metrics import JobMetrics
-from api.live.events import LIVE
 from api.live.hub import Hub
+from api.live.subscription import LiveSubscription
 from api.reconciler import run_reconciler
 from api.sockets.endpoint import PATH, Sockets
 from api.sockets.payloads import PACKET_BYTES_MAX
@@ -80,7 +80,7 @@ async def run_api(settings: Settings) -> None:
             open_bus(settings, "api") as bus,
             PrefectFlowRuns(settings.prefect.api_url or None) as flow_runs,
             _beside(_reconciler_for_ever(settings, store, bus)),
-            bus.subscribe(tuple(LIVE), hub),
+            _beside(LiveSubscription(bus, hub, settings.live.kept_seconds).run()),
         ):
             probes = readiness_probes(settings, store, bus, flow_runs)
             sockets = Sockets(settings, store, identification(settings.auth, store), failures)

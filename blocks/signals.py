@@ -57,6 +57,10 @@ JOURNEY_WOKEN = "journey-woken"
 execution's id.
 """
 
+LIVE_FOLLOWED = "live-followed"
+"""Between APIs: a client follows events; receive them, it may come back to any of you. Empty body.
+"""
+
 DEAD_LETTERS_SCHEDULED = "dead-letters-scheduled"
 """From the scheduler of replays to reconcilers: look at this tenant's letters. Body: its id."""
 

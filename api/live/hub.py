@@ -1,6 +1,6 @@
 """The events that this process received lately, and the clients that follow them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from secrets import token_hex
 
@@ -48,6 +48,8 @@ class Hub:
         self._marks: dict[str, tuple[int, datetime]] = {}
         self._followers: dict[str, set[Follower]] = {}
         self._is_closed = False
+        self.before_admission: Callable[[], Awaitable[None]] = _nothing
+        """Awaited by who admits a follower: from then on, events are received."""
 
     # --- events from the bus
     # -------------------------------------------------------------------------
@@ -70,6 +72,13 @@ class Hub:
 
     def on_gap(self) -> None:
         """Events were missed: nothing is kept, and every follower will get `resync`."""
+        self.begin()
+        metrics.INTERRUPTIONS.inc()
+
+    def begin(self) -> None:
+        """Events are received from now on. Of those before nothing is kept, and whoever follows
+        already will get `resync`.
+        """
         self._number += 1
         self._floor, self._since = self._number, self._clock()
         for log in self._logs.values():
@@ -77,7 +86,6 @@ class Hub:
         self._bytes = 0
         self._mark = _NO_MARK
         self._marks.clear()
-        metrics.INTERRUPTIONS.inc()
         _wake(self._everybody())
 
     # --- followers
@@ -108,6 +116,10 @@ class Hub:
         if not those:
             self._followers.pop(follower.tenant_id, None)
         metrics.FOLLOWERS.set(len(self._everybody()))
+
+    @property
+    def is_followed(self) -> bool:
+        return bool(self._followers)
 
     def now(self) -> Cursor:
         """After everything received so far."""
@@ -169,6 +181,9 @@ class Hub:
 
     def _everybody(self) -> list[Follower]:
         return [follower for those in self._followers.values() for follower in those]
+
+
+async def _nothing() -> None: ...
 
 
 def _wake(followers: Iterable[Follower]) -> None:

@@ -31,7 +31,7 @@ async def follow_executions(
 ) -> None:
     """The tenant's events until the client leaves, its credential ends, or the server stops."""
     try:
-        follower = _admitted(socket, hub)
+        follower = await _admitted(socket, hub)
     except Exception as error:
         raise refusal(socket, error) from None
     try:
@@ -45,7 +45,7 @@ async def follow_executions(
         hub.dismiss(follower)
 
 
-def _admitted(socket: Socket, hub: Hub) -> Follower:
+async def _admitted(socket: Socket, hub: Hub) -> Follower:
     """Raises `InvalidRequest`, and what the hub raises."""
     tenant_id, asked = socket.user.tenant_id, _parameters(socket)
     filters = Filters(
@@ -55,7 +55,9 @@ def _admitted(socket: Socket, hub: Hub) -> Follower:
         types=types_in(asked.get("types")),
     )
     last = asked.get("lastEventId")
-    return hub.admit(tenant_id, filters, cursor_in(last, tenant_id, "query") if last else None)
+    after = cursor_in(last, tenant_id, "query") if last else None
+    await hub.before_admission()
+    return hub.admit(tenant_id, filters, after)
 
 
 def _parameters(socket: Socket) -> dict[str, str]:

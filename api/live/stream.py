@@ -76,6 +76,7 @@ async def stream_executions(
         workflow=workflow, subject=subject, execution_id=execution_id, types=types_in(types)
     )
     after = cursor_in(last_event_id, tenant_id, "header") if last_event_id else None
+    await hub.before_admission()
     follower = hub.admit(tenant_id, filters, after)
     messages = event_stream(
         hub,

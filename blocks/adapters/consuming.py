@@ -47,7 +47,7 @@ BEGINNING_BYTES = 16 * 1024
 
 COLLECTED_AT_ONCE = 4
 
-BUNCHES_AT_ONCE = 4
+BUNCHES_AT_ONCE = 8
 """Few, so that what comes while they are judged waits, and is judged together."""
 
 _COLLECT_SECONDS = 30.0

@@ -11,6 +11,7 @@ typed Struct, in one spelling and in UTC.
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -266,9 +267,16 @@ def _typed(raw: msgspec.Raw, data_type: type[EventData]) -> EventData:
         }
     except RecursionError:
         raise Rejected(rejections.MALFORMED_JSON, "nested too deep - at `data`") from None
-    named = {field.encode_name for field in msgspec.structs.fields(data_type)}
-    more = {key: value for key, value in carried.items() if key not in named}
+    more = {key: value for key, value in carried.items() if key not in _named_by(data_type)}
     return _carriable(msgspec.structs.replace(data, **objects | {"received": more}))
+
+
+@cache
+def _named_by(data_type: type[EventData]) -> frozenset[str]:
+    """The fields of its JSON. Resolving a class's annotations takes longer than decoding an
+    event.
+    """
+    return frozenset(field.encode_name for field in msgspec.structs.fields(data_type))
 
 
 def _storable(value: Any) -> Any:

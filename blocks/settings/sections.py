@@ -102,6 +102,7 @@ class Live(_Section, frozen=True, kw_only=True):
     clients_max: AtLeastOne
     clients_per_tenant: AtLeastOne
     kept_megabytes: AtLeastOne
+    kept_seconds: Seconds
     overlap_seconds: Seconds
     heartbeat_seconds: Seconds
     frozen_seconds: Seconds

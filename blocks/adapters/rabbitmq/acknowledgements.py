@@ -65,7 +65,7 @@ class Acknowledgements:
             await self._write("refusing", [Basic.Reject(_tag_of(delivery), requeue=False)])
 
     def _settle(self, tags: Sequence[int]) -> None:
-        self._settled_beyond.update(tags)
+        self._settled_beyond.update(tag for tag in tags if tag > self._settled_up_to)
         while self._settled_up_to + 1 in self._settled_beyond:
             self._settled_up_to += 1
             self._settled_beyond.remove(self._settled_up_to)

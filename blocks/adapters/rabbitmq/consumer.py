@@ -41,6 +41,9 @@ from blocks.processes.ending import CLOSE_SECONDS, ended
 
 log = logging.getLogger(__name__)
 
+_PATIENCE_SECONDS = 0.02
+"""What comes while a bunch is judged waits for its end, or for so long, and is then together."""
+
 _COPY_AGAIN_SECONDS = 1.0
 
 
@@ -89,10 +92,11 @@ class RabbitMQConsumer:
         # As many again wait here, so that a handler that ends need not wait for the broker.
         self._prefetch = 2 * concurrency
         self._free_slots = concurrency
-        self._free_bunches = bunches or concurrency
+        self._bunches = 0
+        self._bunches_max = bunches or concurrency
         self._bunch_max = concurrency if bunches else 1
         self._arrived: deque[_Arrival] = deque()
-        self._is_beginning = False
+        self._beginning: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._pause = Pause(on_change=self._wake.set)
         self._at_work: set[asyncio.Task[None]] = set()
@@ -187,16 +191,18 @@ class RabbitMQConsumer:
         if self._is_leaving:
             return  # the broker gets it back as the channel closes
         self._arrived.append(_Arrival(message, acknowledgements))
-        if not self._is_beginning:
-            self._is_beginning = True
-            asyncio.get_running_loop().call_soon(self._begin)  # with what comes right behind it
+        if self._beginning is None:
+            seconds = _PATIENCE_SECONDS if self._bunches and self._bunch_max > 1 else 0.0
+            self._beginning = asyncio.get_running_loop().call_later(seconds, self._begin)
 
     def _begin(self) -> None:
         """What waits is in hand, as far as there are slots."""
-        self._is_beginning = False
-        while self._arrived and self._free_slots > 0 and self._free_bunches > 0:
+        if self._beginning is not None:
+            self._beginning.cancel()
+            self._beginning = None
+        while self._arrived and self._free_slots > 0 and self._bunches < self._bunches_max:
             count = min(len(self._arrived), self._free_slots, self._bunch_max)
-            self._free_bunches -= 1
+            self._bunches += 1
             self._work(self._handle([self._arrived.popleft() for _ in range(count)]), count)
 
     def _work(self, work: Coroutine[Any, Any, None], slots: int) -> None:
@@ -217,7 +223,7 @@ class RabbitMQConsumer:
         try:
             await self._acknowledge(await self._accepted(bunch))
         finally:
-            self._free_bunches += 1
+            self._bunches -= 1
 
     async def _accepted(self, bunch: Sequence[_Arrival]) -> Sequence[_InHand]:
         in_hand = [
