@@ -1,4 +1,6 @@
-"""Flame graphs of processes at work."""
+"""Flame graphs of processes at work: of each, the stack that holds its interpreter's lock, so that
+what waits is not in them.
+"""
 
 import asyncio
 import signal
@@ -30,7 +32,15 @@ async def flame_graphs(folder: Path, name: str, parts: Sequence[Part]) -> AsyncI
 
 def _record(file: Path, pid: int) -> "subprocess.Popen[bytes]":
     file.parent.mkdir(parents=True, exist_ok=True)
-    command = [str(_PY_SPY), "record", "--format", "flamegraph", "--rate", _SAMPLES_PER_SECOND]
+    command = [
+        str(_PY_SPY),
+        "record",
+        "--gil",
+        "--format",
+        "flamegraph",
+        "--rate",
+        _SAMPLES_PER_SECOND,
+    ]
     return subprocess.Popen(
         [*command, "--output", str(file), "--pid", str(pid)], stdout=subprocess.DEVNULL
     )

@@ -14,7 +14,10 @@ T = TypeVar("T")
 Question = Callable[[sqlite3.Connection], T]
 
 _GAP_SECONDS = 0.005
-"""Between two looks, however much is written: what comes together is taken together."""
+"""Before a look that a write causes, since the last one: what comes together is taken together."""
+
+_AGAIN_SECONDS = 0.001
+"""After a notice that came before its commit could be read; then twice as long each time."""
 
 _UNNOTICED_SECONDS = 0.02
 """Where the system gives no notice. An idle process that looks so often uses half a percent of a
@@ -92,14 +95,15 @@ class SqliteWatch:
         loop = asyncio.get_running_loop()
         self._next_look, self._looked_at = None, loop.time()
         longest = _DUE_SECONDS if self._changes.are_noticed else _UNNOTICED_SECONDS
-        self._pause = min(2 * self._pause, longest)
         self.look()
         if self._open_questions:
             self._schedule()
+        self._pause = min(2 * self._pause, longest)
 
     def _look_soon(self) -> None:
         """The next look comes as soon as the gap allows."""
-        self._pause = _GAP_SECONDS
+        if self._pause > _GAP_SECONDS:
+            self._pause = _AGAIN_SECONDS
         if not self._open_questions:
             return
         loop = asyncio.get_running_loop()
