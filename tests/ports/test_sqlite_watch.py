@@ -34,6 +34,26 @@ async def test_what_another_connection_writes_is_noticed(tmp_path: Path) -> None
             changes.close()
 
 
+@linux_only
+async def test_writes_are_reported_once_until_they_are_listened_for_again(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.touch()
+    reports: asyncio.Queue[None] = asyncio.Queue()
+    changes = FileChanges(file, lambda: reports.put_nowait(None))
+    changes.open()
+    try:
+        async with asyncio.timeout(60):
+            file.write_text("one")
+            await reports.get()
+            file.write_text("two")
+            await asyncio.sleep(0.1)
+            assert reports.empty()
+            changes.listen()
+            await reports.get()
+    finally:
+        changes.close()
+
+
 async def test_what_another_connection_writes_is_seen(tmp_path: Path) -> None:
     async with watched(tmp_path / "a.db") as watch:
         waiting = asyncio.create_task(watch.until(what_is_written))

@@ -17,7 +17,8 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class FileChanges:
-    """Calls `on_change` on the event loop after writes to the file, once for many.
+    """Calls `on_change` on the event loop after a write to the file; then not again until `listen`,
+    which reports what was written in between, too. So those who are busy are not called each time.
 
     Use it between `open` and `close`. There may be none of these notices: elsewhere than on Linux,
     when the user's inotify instances are used up, or once the file was deleted; `are_noticed` says
@@ -28,6 +29,7 @@ class FileChanges:
         self._path = path
         self._on_change = on_change
         self._descriptor: int | None = None
+        self._is_listening = False
 
     @property
     def are_noticed(self) -> bool:
@@ -44,15 +46,27 @@ class FileChanges:
             os.close(descriptor)
             return
         self._descriptor = descriptor
-        asyncio.get_running_loop().add_reader(descriptor, self._read, descriptor)
+        self.listen()
+
+    def listen(self) -> None:
+        """The next write is reported, or one since the last report."""
+        if self._descriptor is not None and not self._is_listening:
+            asyncio.get_running_loop().add_reader(self._descriptor, self._read, self._descriptor)
+            self._is_listening = True
 
     def close(self) -> None:
         if self._descriptor is not None:
-            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._rest()
             os.close(self._descriptor)
             self._descriptor = None
 
+    def _rest(self) -> None:
+        if self._descriptor is not None and self._is_listening:
+            asyncio.get_running_loop().remove_reader(self._descriptor)
+            self._is_listening = False
+
     def _read(self, descriptor: int) -> None:
+        self._rest()
         events = _EVENT.iter_unpack(os.read(descriptor, _MANY * _EVENT.size))
         if any(mask & _IGNORED for _, mask, _, _ in events):
             self.close()

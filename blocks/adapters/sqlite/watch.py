@@ -17,7 +17,9 @@ _GAP_SECONDS = 0.005
 """Before a look that a write causes, since the last one: what comes together is taken together."""
 
 _AGAIN_SECONDS = 0.001
-"""After a notice that came before its commit could be read; then twice as long each time."""
+"""When all was quiet, after a notice that came before its commit could be read; then twice as long
+each time.
+"""
 
 _UNNOTICED_SECONDS = 0.02
 """Where the system gives no notice. An idle process that looks so often uses half a percent of a
@@ -67,6 +69,7 @@ class SqliteWatch:
         self._ask(question, answer)
         if not answer.done():
             self._open_questions[answer] = question
+            self._changes.listen()
             self._schedule()
         try:
             return await answer
@@ -94,6 +97,7 @@ class SqliteWatch:
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()
         self._next_look, self._looked_at = None, loop.time()
+        self._changes.listen()
         longest = _DUE_SECONDS if self._changes.are_noticed else _UNNOTICED_SECONDS
         self.look()
         if self._open_questions:
@@ -102,8 +106,7 @@ class SqliteWatch:
 
     def _look_soon(self) -> None:
         """The next look comes as soon as the gap allows."""
-        if self._pause > _GAP_SECONDS:
-            self._pause = _AGAIN_SECONDS
+        self._pause = _AGAIN_SECONDS if self._pause > _UNNOTICED_SECONDS else _GAP_SECONDS
         if not self._open_questions:
             return
         loop = asyncio.get_running_loop()
