@@ -32,7 +32,7 @@ OURS = ("workflow-orchestrator", "listener", "worker", "prefect-server", *ONE_SH
 _SERVICE = "com.docker.compose.service"
 """The label by which the engine itself tells them apart: docker-compose takes a second to start."""
 
-_HEALTHY_SECONDS = 300.0
+_HEALTHY_SECONDS = 600.0
 _BROKER_PORT = free_port()
 _SHOP = {
     "image": "${POSTGRES_IMAGE}",
