@@ -83,7 +83,7 @@ ROOMS = {
         ("opportunity_analysis", "claim_recovery", "batch_job", "operations"),
     ),
     "listeners": (
-        ("metrics", "dispatch", "triggers", "execution_reads", "context"),
+        ("metrics", "dispatch", "triggers", "context"),
         (
             "answers",
             "approval_requests",
