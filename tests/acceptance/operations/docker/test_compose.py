@@ -69,7 +69,8 @@ async def test_the_whole_system_is_healthy_unprivileged_and_read_only(
     await system.healthy()
 
     assert SCALE == {service: len(system.containers(service)) for service in SCALE}
-    assert [200, 200] == await system.api_answers()
+    # Healthy is alive, and not yet ready.
+    await eventually(lambda: is_ready(system), within_seconds=ENDED_SECONDS)
     for service in OURS:
         for shown in system.inspected(service):
             host = shown["HostConfig"]
@@ -79,6 +80,10 @@ async def test_the_whole_system_is_healthy_unprivileged_and_read_only(
                 host["CapDrop"],
                 host["SecurityOpt"],
             )
+
+
+async def is_ready(system: ComposedSystem) -> bool:
+    return await system.api_answers() == [200, 200]
 
 
 async def test_nothing_is_lost_by_an_update_and_the_death_of_a_container_of_each_kind(
