@@ -127,7 +127,6 @@ def _verdict(event: Event[Any], outcome: str | Exception) -> Verdict | Exception
         case Exception():
             return outcome
     metrics.event_became(event.type, outcome)
-    log.debug("event %s (%s) %s", event.id, event.type, outcome)
     return Accept()
 
 
@@ -154,9 +153,12 @@ def each(handler: Callable[[Context, Event[Any]], Awaitable[str]]) -> EventHandl
         span = traces.TraceContext.parse(event.traceparent)
         with log_context(trace_id=span.trace_id if span else None):
             try:
-                return await handler(context, event)
+                outcome = await handler(context, event)
             except Exception as error:
                 return error
+            # Here, where the handler has named the execution.
+            log.debug("event %s (%s) %s", event.id, event.type, outcome)
+            return outcome
 
     return handle_each
 

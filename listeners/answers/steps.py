@@ -14,6 +14,7 @@ from blocks.contracts.older_service import OlderWorkflow
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.executions.steps import record_steps, step_record
+from blocks.observability.log_context import log_context
 from blocks.ports import NotFound, Query, RecordStore
 from blocks.queries import those
 from listeners.context import Context
@@ -59,12 +60,20 @@ async def record_answers(
             outcomes.append(unknown)
             continue
         outcomes.append(outcome)
+        _log(event, execution, outcome)
         if execution is not None and outcome == RECORDED:
             ended.append((execution, _step_record(execution, event)))
     if ended:
         records = await record_steps(store, ended)
         await context.bus.broadcast(signals.STEPS_SETTLED, msgspec.json.encode(records))
     return outcomes
+
+
+def _log(event: Event[EventData], execution: ExecutionRecord | None, outcome: str) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        trace_id = execution.trace_id if execution else None
+        with log_context(execution_id=execution.id if execution else None, trace_id=trace_id):
+            log.debug("event %s (%s) %s", event.id, event.type, outcome)
 
 
 async def _outcome(
