@@ -9,6 +9,7 @@ does no harm.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -93,6 +94,7 @@ class Dispatcher:
         self._reasons: dict[str, str] = {}
         self._subjects: dict[str, str] = {}
         self._changed = asyncio.Event()
+        self._may_join = asyncio.Event()
         self._policy_changed = asyncio.Event()
         metrics.WAITING.set_function(self._waiting)
         metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
@@ -103,7 +105,7 @@ class Dispatcher:
         """The execution will be dispatched, once; its flow run is named for its subject."""
         self._subjects[execution_id] = subject or self._subjects.get(execution_id, "")
         self._queue.put(lane, execution_id, priority)
-        self._changed.set()
+        self._wake()
 
     async def run(self) -> None:
         """Dispatches what is submitted and what a sweep of the records finds, until cancelled."""
@@ -121,6 +123,7 @@ class Dispatcher:
             # cancellation.
             working = [
                 asyncio.create_task(self._dispatch_for_ever(), name="dispatching"),
+                asyncio.create_task(self._join_for_ever(), name="sending to open runs"),
                 asyncio.create_task(self._sweep_for_ever(), name="sweeping"),
                 asyncio.create_task(self._follow_policy(), name="following the policy"),
             ]
@@ -137,18 +140,17 @@ class Dispatcher:
                 await self._limits.refresh(
                     self._queue.policy, self._queue.tenants(), self._unstarted
                 )
-                self._take_back()
-                batch = self._unanswered or self._next_batch()
+                batch = self._unanswered or self._next_batch(self._room)
                 if batch is None:
-                    await self._wait_for_change()
+                    await self._wait_for(self._changed, watching=len(self._queue) > 0)
                 else:
-                    await self._dispatch(batch)
+                    await self._start(batch)
             except (Unavailable, NotFound) as error:
                 log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    def _next_batch(self) -> _Batch | None:
-        taken = self._queue.take(self._room)
+    def _next_batch(self, room: Callable[[Lane], int]) -> _Batch | None:
+        taken = self._queue.take(room)
         if taken is None:
             return None
         lane, execution_ids = taken
@@ -162,16 +164,26 @@ class Dispatcher:
 
     def _room(self, lane: Lane) -> int:
         """How many executions the lane may get in its next flow run; none while one of its runs is
-        not started.
+        not started, or an open one has not begun what was sent to it.
         """
-        if lane in self._unstarted or self._open_runs.is_sending(lane):
+        if (
+            self.open_run_of(lane)
+            or self._is_held_up(lane)
+            or len(self._unstarted) >= self._settings.runs_in_flight_max
+        ):
             return 0
-        most = self._batch_max(lane)
-        if run := self.open_run_of(lane):
-            most = min(most - run.executions, JOIN_MAX)
-        elif len(self._unstarted) >= self._settings.runs_in_flight_max:
+        return min(self._batch_max(lane), self._limits.room(self._queue.policy, lane.tenant_id))
+
+    def _room_to_join(self, lane: Lane) -> int:
+        """How many executions of the lane its open run may get now; none if it has none."""
+        run = self.open_run_of(lane)
+        if run is None or self._is_held_up(lane):
             return 0
+        most = min(self._batch_max(lane) - run.executions, JOIN_MAX)
         return min(most, self._limits.room(self._queue.policy, lane.tenant_id))
+
+    def _is_held_up(self, lane: Lane) -> bool:
+        return lane in self._unstarted or self._open_runs.is_sending(lane)
 
     def _batch_max(self, lane: Lane) -> int:
         if not workflows.workflow_named(lane.workflow).batched:
@@ -186,12 +198,6 @@ class Dispatcher:
             return None
         return self._open_runs.of(lane, self._batch_max(lane))
 
-    async def _dispatch(self, batch: _Batch) -> None:
-        if batch.joins:
-            await self._send(batch, batch.joins)
-        else:
-            await self._start(batch)
-
     async def _send(self, batch: _Batch, run_id: str) -> None:
         """The open run gets the batch, and has `CLAIM_SECONDS` to begin it."""
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
@@ -201,6 +207,25 @@ class Dispatcher:
         sent = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids, joins=True)
         with suppress(Unavailable):  # then it is taken back, as if it had been lost
             await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(sent))
+
+    async def _join_for_ever(self) -> None:
+        """Beside the dispatch of flow runs, for it needs nothing of Prefect, which may be away."""
+        while True:
+            try:
+                await self._limits.refresh(
+                    self._queue.policy, self._queue.tenants(), self._unstarted
+                )
+                self._take_back()
+                batch = self._next_batch(self._room_to_join)
+                if batch:
+                    assert batch.joins, "only lanes with an open run have room to join"
+                    await self._send(batch, batch.joins)
+                else:
+                    watching = len(self._queue) + len(self._open_runs) > 0
+                    await self._wait_for(self._may_join, watching=watching)
+            except Unavailable as error:
+                log.warning("cannot send executions to open runs: %s", error)
+                await asyncio.sleep(_LOOK_SECONDS)
 
     def _take_back(self) -> None:
         for sent in self._open_runs.take_back():
@@ -246,15 +271,18 @@ class Dispatcher:
         reasons = [self._reasons.pop(execution_id, None) for execution_id in execution_ids]
         return reasons[0] if len(reasons) == 1 and reasons[0] else f"dispatch-{uuid4()}"
 
-    async def _wait_for_change(self) -> None:
-        """Returns when something was submitted or started, and now and then while
-        something waits.
+    async def _wait_for(self, change: asyncio.Event, *, watching: bool) -> None:
+        """Returns when something was submitted or started, and now and then while something
+        waits.
         """
         with suppress(TimeoutError):
-            is_watching = len(self._queue) or len(self._open_runs)
-            async with asyncio.timeout(_LOOK_SECONDS if is_watching else None):
-                await self._changed.wait()
-        self._changed.clear()
+            async with asyncio.timeout(_LOOK_SECONDS if watching else None):
+                await change.wait()
+        change.clear()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._may_join.set()
 
     async def _started(self, body: bytes) -> None:
         self._has_started(body.decode())
@@ -264,20 +292,22 @@ class Dispatcher:
         if run is None:
             return
         metrics.START_SECONDS.observe(monotonic() - run.since)
-        self._changed.set()
+        self._wake()
 
     async def _joined(self, body: bytes) -> None:
         for sent in self._open_runs.begun(_ids_decoder.decode(body)):
             metrics.START_SECONDS.observe(monotonic() - sent.since)
-            self._changed.set()
+            self._wake()
 
     async def _run_opened(self, body: bytes) -> None:
         run = _open_run_decoder.decode(body)
         self._open_runs.opened(run)
         self._has_started(run.flow_run_id)
+        self._wake()
 
     async def _run_closed(self, body: bytes) -> None:
         self._open_runs.closed(body.decode())
+        self._wake()
 
     async def _dispatched_elsewhere(self, body: bytes) -> None:
         """Another dispatcher has made a run of these, or sent them to an open one: they are not for
@@ -325,7 +355,7 @@ class Dispatcher:
     async def _read_policy(self) -> None:
         with suppress(Unavailable):  # what was in force stays in force
             self._queue.policy = await read_policy(self._store)
-            self._changed.set()
+            self._wake()
 
     async def _policy_has_changed(self, _: bytes) -> None:
         self._policy_changed.set()

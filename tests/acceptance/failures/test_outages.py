@@ -21,7 +21,7 @@ from blocks.ports import Message, Query, Unavailable
 from blocks.topology import intake_queue
 from deployments.local.readiness import api_url
 from tests.support.api.credentials import AnyTenant
-from tests.support.factories import A_TENANT
+from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.servers.cosmos import CosmosEmulator
 from tests.support.servers.cosmos_fault_proxy import (
     APPLIED_THEN_DROPPED,
@@ -59,8 +59,8 @@ async def parts(
         yield parts
 
 
-def events(count: int) -> list[Message]:
-    return [opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4())) for _ in range(count)]
+def events(count: int, tenant_id: str = A_TENANT) -> list[Message]:
+    return [opportunity_event(tenant_id, str(uuid4()), id=str(uuid4())) for _ in range(count)]
 
 
 async def seen(
@@ -348,23 +348,25 @@ async def test_without_prefects_server_events_are_taken_in_and_running_analyses_
 
         links.prefect.cut()
         began = time.monotonic()
-        await services.speak()
         await parts.bus.publish(*(during := events(3)))
+        await parts.bus.publish(*events(3, ANOTHER_TENANT))
         intake = await seen(parts, lambda: recorded(parts, before + during))
+        await services.speak()
         await lasting(seconds, since=began)
-        assert await pending(parts) == 3
+        # These have joined the run that is under way; the other tenant has none.
+        assert (0, 3) == (await pending(parts, A_TENANT), await pending(parts, ANOTHER_TENANT))
         links.prefect.pass_all()
-        recovery = await seen(parts, lambda: ends_published(ledger, 6), within_seconds=90)
+        recovery = await seen(parts, lambda: ends_published(ledger, 9), within_seconds=90)
     took = f"recorded in {intake:.1f} s, all announced {recovery:.1f} s after"
     print(f"Prefect away {seconds:g} s: {took}")  # noqa: T201
-    assert len(ledger.of(*TERMINAL)) == 6
+    assert len(ledger.of(*TERMINAL)) == 9
     assert {} == ledger.second_ids()
     page = await parts.store.query(A_TENANT, Query(ExecutionRecord))
     assert {"completed"} == {stored.record.status for stored in page.items}
 
 
-async def pending(parts: Orchestra) -> int:
-    return await parts.store.count(A_TENANT, ExecutionRecord, {"status": "pending"})
+async def pending(parts: Orchestra, tenant_id: str) -> int:
+    return await parts.store.count(tenant_id, ExecutionRecord, {"status": "pending"})
 
 
 # --- stopping -------------------------------------------------------------------------------------

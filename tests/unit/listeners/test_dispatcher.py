@@ -213,6 +213,29 @@ async def test_what_no_run_takes_in_time_gets_a_run_of_its_own(
     assert "Opportunity 0063X1" == flow_runs.names[1]
 
 
+async def test_executions_join_while_prefect_answers_to_nothing(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        dispatcher.submit(Lane(A_THIRD_TENANT, WORKFLOW), "c-1")
+        await started(flow_runs, 1)
+        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
+        await eventually(lambda: is_open(dispatcher))
+        flow_runs.is_down = True
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
+
+        async def is_refused() -> bool:
+            return flow_runs.refused > 0
+
+        await eventually(is_refused)
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await eventually(lambda: holds(sent, [("run-9", ["e-1"])]))
+        await bus.broadcast(signals.EXECUTIONS_JOINED, b'["e-1"]')
+
+        flow_runs.is_down = False
+        assert (ANOTHER_TENANT, ["b-1"]) == (await started(flow_runs, 2))[1]
+
+
 async def test_many_that_wait_get_a_run_of_their_own_though_one_is_open(
     store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
 ) -> None:

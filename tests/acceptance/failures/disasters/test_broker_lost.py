@@ -126,9 +126,10 @@ async def test_what_rabbitmq_has_lost_is_published_again_and_all_ends_once(
     await done_once(parts, ledger, [*suspended, *ended, *running, *untaken])
     times = Counter(event["id"] for event in ledger.seen)
     assert {2} == {times[ids.terminal_event_id(execution_id_of(event))] for event in ended}
-    assert {2} == {
+    # Its run, which is resumed meanwhile, may repeat it under the same id.
+    assert 2 <= min(
         times[ids.approval_event_id(approval_id_of(event), "requested")] for event in suspended
-    }
+    )
     assert 2 == times[job.trigger_ids[0]]
     assert 1 == await parts.bus.depth(parts.settings.rabbitmq.batch_jobs_queue)
 

@@ -47,6 +47,7 @@ async def parts(
     tmp_path: Path, prefect: DroppablePrefect, rabbitmq: RabbitMQNode
 ) -> AsyncIterator[Orchestra]:
     on = {
+        "DISPATCH_OPEN_SECONDS": "0",  # what is to be pending would join the run that is under way
         "HITL_APPROVALS_ENABLED": "true",
         "ANALYSIS_STEP_TIMEOUT_SECONDS": str(STEP_TIMEOUT_SECONDS),
         **on_rabbitmq(rabbitmq, tmp_path.name),
