@@ -5,6 +5,8 @@ as it wants it.
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from tests.support.servers.cosmos import CosmosEmulator
@@ -34,6 +36,13 @@ async def services(parts: Orchestra) -> AsyncIterator[AnalysisServices]:
 async def flow_runs(prefect_server: PrefectServer) -> AsyncIterator[PrefectFlowRuns]:
     async with PrefectFlowRuns(prefect_server.api_url) as flow_runs:
         yield flow_runs
+
+
+@pytest.fixture
+async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
+    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
+        async with get_client() as client:
+            yield client
 
 
 @pytest.fixture

@@ -68,13 +68,6 @@ def consumer_of(parts: Orchestra) -> AbstractAsyncContextManager[BatchWorker]:
     return batch_worker(rabbitmq.url, rabbitmq.exchange, rabbitmq.batch_jobs_queue)
 
 
-@pytest.fixture
-async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            yield client
-
-
 async def tick(
     prefect: PrefectClient, job: str, at: datetime | None = None, **parameters: Any
 ) -> FlowRun:

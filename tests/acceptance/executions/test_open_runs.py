@@ -9,9 +9,8 @@ from time import monotonic
 from uuid import UUID, uuid4
 
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
@@ -44,13 +43,6 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
         parts.worker.start()
         await eventually(lambda: parts.has_workers(1), within_seconds=60)
         yield parts
-
-
-@pytest.fixture
-async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            yield client
 
 
 async def one_by_one(parts: Orchestra, count: int, status: str) -> list[Message]:

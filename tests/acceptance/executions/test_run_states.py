@@ -12,11 +12,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.flows import load_flow_from_entrypoint
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Scheduled
 
 from blocks.contracts.analysis import WORKFLOW
@@ -42,13 +41,6 @@ async def parts(tmp_path: Path, prefect_server: PrefectServer) -> AsyncIterator[
     async with orchestra(tmp_path, prefect_server, RECONCILER_INTERVAL_SECONDS="1") as parts:
         parts.api.start()
         yield parts
-
-
-@pytest.fixture
-async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            yield client
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -19,7 +19,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.operations.catalogue import LOG_ROTATION
@@ -57,13 +56,6 @@ async def parts(
         PREFECT_WORKER_QUERY_SECONDS="0.5",
     ) as parts:
         yield parts
-
-
-@pytest.fixture
-async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]:
-    with temporary_settings({PREFECT_API_URL: prefect_server.api_url}):
-        async with get_client() as client:
-            yield client
 
 
 async def ended(parts: Orchestra, prefect: PrefectClient, run: FlowRun) -> FlowRun:

@@ -111,6 +111,16 @@ def an_open_run(run_id: str) -> bytes:
     )
 
 
+async def knows_an_open_run(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
+) -> None:
+    """The dispatcher listens, has had one run made for another tenant, and knows run-9."""
+    dispatcher.submit(Lane(A_THIRD_TENANT, WORKFLOW), "c-1")
+    await started(flow_runs, 1)
+    await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
+    await eventually(lambda: is_open(dispatcher))
+
+
 @asynccontextmanager
 async def sent_to_runs(bus: EventBus) -> AsyncIterator[list[tuple[str, list[str]]]]:
     """What is sent to open runs, as their workers see it."""
@@ -175,10 +185,7 @@ async def test_a_lone_execution_joins_the_open_run_of_its_lane_until_that_is_clo
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
 ) -> None:
     async with at_work(dispatcher), sent_to_runs(bus) as sent:
-        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
-        await started(flow_runs, 1)  # it listens
-        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
-        await eventually(lambda: is_open(dispatcher))
+        await knows_an_open_run(dispatcher, flow_runs, bus)
 
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
         await eventually(lambda: holds(sent, [("run-9", ["e-1"])]))
@@ -202,14 +209,10 @@ async def test_what_no_run_takes_in_time_gets_a_run_of_its_own(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
 ) -> None:
     async with at_work(dispatcher):
-        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
-        await started(flow_runs, 1)
-        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
-        await eventually(lambda: is_open(dispatcher))
+        await knows_an_open_run(dispatcher, flow_runs, bus)
 
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1", subject="0063X1")
         assert (A_TENANT, ["e-1"]) == (await started(flow_runs, 2))[1]
-        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-2")
     assert "Opportunity 0063X1" == flow_runs.names[1]
 
 
@@ -217,10 +220,7 @@ async def test_executions_join_while_prefect_answers_to_nothing(
     dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, bus: EventBus
 ) -> None:
     async with at_work(dispatcher), sent_to_runs(bus) as sent:
-        dispatcher.submit(Lane(A_THIRD_TENANT, WORKFLOW), "c-1")
-        await started(flow_runs, 1)
-        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
-        await eventually(lambda: is_open(dispatcher))
+        await knows_an_open_run(dispatcher, flow_runs, bus)
         flow_runs.is_down = True
         dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
 
@@ -242,10 +242,7 @@ async def test_many_that_wait_get_a_run_of_their_own_though_one_is_open(
     dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
     many = [f"e-{number}" for number in range(JOIN_MAX + 1)]
     async with at_work(dispatcher):
-        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
-        await started(flow_runs, 1)
-        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
-        await eventually(lambda: is_open(dispatcher))
+        await knows_an_open_run(dispatcher, flow_runs, bus)
 
         for id in many:
             dispatcher.submit(Lane(A_TENANT, WORKFLOW), id)
