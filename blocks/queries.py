@@ -35,20 +35,18 @@ async def every(
 
 async def those(
     store: RecordStore, tenant_id: str, kind: type[R], ids: Collection[str]
-) -> dict[str, R]:
+) -> dict[str, Stored[R]]:
     """The tenant's records of these ids, as far as there are such, by id; in one request."""
     if not ids:
         return {}
     if len(ids) == 1:  # a read by id costs Cosmos DB less than a query
         [id] = ids
         try:
-            return {id: (await store.read(tenant_id, kind, id)).record}
+            return {id: await store.read(tenant_id, kind, id)}
         except NotFound:
             return {}
     of_ids = {"id": tuple(ids)}
-    return {
-        stored.record.id: stored.record async for stored in every(store, tenant_id, kind, of_ids)
-    }
+    return {stored.record.id: stored async for stored in every(store, tenant_id, kind, of_ids)}
 
 
 class PageAtATime(Generic[R]):

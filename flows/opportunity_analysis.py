@@ -60,18 +60,18 @@ async def opportunity_analysis(
         [analysis for analysis in claimed if not analysis.awaits_approval],
         takes_more=takes_more(context) and not run.opens_for,
     )
-    with_those_that_joined = list(dict.fromkeys([*ids, *(analysis.id for analysis in carried)]))
+    ids = list(dict.fromkeys([*ids, *(analysis.id for analysis in carried)]))
     for analysis in carried:
         if analysis.awaits_approval:
-            if len(with_those_that_joined) > 1:
+            if len(ids) > 1:
                 await continue_alone(context, analysis)
             else:
                 await report_before_the_gate(context, analysis.stored.record)
                 await pass_gate(context, analysis)
     held = [analysis.stored for analysis in carried]
-    if with_those_that_joined != run.execution_ids:
-        await show_joined(context, with_those_that_joined, held)
-    return await end_of_run(context, run.tenant_id, with_those_that_joined, held, workflow=WORKFLOW)
+    if ids != run.execution_ids:
+        await show_joined(context, run.tenant_id, ids, held)
+    return await end_of_run(context, run.tenant_id, ids, held, workflow=WORKFLOW)
 
 
 async def claim_analyses(

@@ -27,7 +27,7 @@ from blocks.contracts.records.claims import (
     PhaseLogEntry,
 )
 from blocks.ports import NotFound, Query, RecordStore, Stored
-from blocks.queries import every
+from blocks.queries import every, those
 
 TIMELINE_MAX = 200
 
@@ -136,8 +136,5 @@ async def _prompts(
     store: RecordStore, tenant_id: str, claims: Sequence[ClaimRecord]
 ) -> list[JourneyPrompt]:
     of = {claim.approval_id: claim.claim_id for claim in claims if claim.approval_id}
-    if not of:
-        return []
-    where = {"id": tuple(of)}
-    found = [one.record async for one in every(store, tenant_id, ApprovalRecord, where)]
-    return [prompt_of(approval, of[approval.id]) for approval in found]
+    found = await those(store, tenant_id, ApprovalRecord, of)
+    return [prompt_of(stored.record, of[id]) for id, stored in found.items()]

@@ -8,7 +8,7 @@ import msgspec
 
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import FlowRuns, FlowRunView, RecordStore
-from blocks.queries import every
+from blocks.queries import those
 
 _UNENDED = ("scheduled", "pending", "running", "paused", "cancelling")
 _ENDED = ("completed", "failed", "crashed", "cancelled")
@@ -52,6 +52,6 @@ async def missing_executions(
 async def _recorded(store: RecordStore, tenant_id: str, execution_ids: Iterable[str]) -> set[str]:
     ids, found = list(execution_ids), set[str]()
     for start in range(0, len(ids), _TOGETHER):
-        some = {"id": tuple(ids[start : start + _TOGETHER])}
-        found |= {one.record.id async for one in every(store, tenant_id, ExecutionRecord, some)}
+        some = ids[start : start + _TOGETHER]
+        found |= (await those(store, tenant_id, ExecutionRecord, some)).keys()
     return found

@@ -48,7 +48,7 @@ async def record_steps(
         if new is not None:
             work.step_ended(execution, record)
     return [
-        record if new is not None else first[record.id]
+        record if new is not None else first[record.id].record
         for record, new in zip(records, created, strict=True)
     ]
 

@@ -14,6 +14,7 @@ import sys
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -165,7 +166,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
         stopped".
         """
         self._stopping.set()
-        if flows := sys.modules.get("flows.shared.runtime"):
+        if flows := _what_flows_opened():
             flows.take_no_more()
         if len(self.active_runs):
             seconds = self._settings.worker.drain_seconds
@@ -207,8 +208,7 @@ class InProcessWorker(BaseWorker[BaseJobConfiguration, BaseVariables, InProcessR
 
     async def _ends_in_time(self) -> None:
         """Raises `Unavailable` if a run of this process is past its deadline and margin."""
-        flows = sys.modules.get("flows.shared.runtime")
-        if flows and (late := flows.overdue()):
+        if (flows := _what_flows_opened()) and (late := flows.overdue()):
             raise Unavailable(f"{len(late)} past their deadline, among them {late[0]}")
 
     # --- beside the runs --------------------------------------------------------------------------
@@ -451,8 +451,13 @@ def _known_of(flow_run: FlowRun) -> dict[str, str]:
 
 
 async def _close_what_flows_opened() -> None:
-    if runtime := sys.modules.get("flows.shared.runtime"):
-        await runtime.close()
+    if flows := _what_flows_opened():
+        await flows.close()
+
+
+def _what_flows_opened() -> ModuleType | None:
+    """`flows.shared.runtime`, once a flow was imported here."""
+    return sys.modules.get("flows.shared.runtime")
 
 
 def _named(error: BaseException) -> str:

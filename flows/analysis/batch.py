@@ -54,7 +54,7 @@ class AnalysisBatch:
         self._runtime = runtime
         self._tenant_id = tenant_id
         self._analyses: dict[str, Analysis] = {}
-        self._waits = {step.name: StepWait(step, ()) for step in ANALYSIS_STEPS}
+        self._waits = {step.name: StepWait(step) for step in ANALYSIS_STEPS}
         self._next_reread = {step.name: monotonic() + REREAD_SECONDS for step in ANALYSIS_STEPS}
         self._open: dict[str, Analysis] = {}
         self._undecided: set[str] = set()
@@ -130,7 +130,7 @@ class AnalysisBatch:
             and self._taken_up + margin < utc_now()
         ]
 
-    def _add(self, analyses: Iterable[Analysis]) -> None:
+    def _add(self, analyses: Sequence[Analysis]) -> None:
         for analysis in analyses:
             self._analyses[analysis.id] = analysis
             if not analysis.is_over:

@@ -118,14 +118,16 @@ async def with_joined(context: Runtime, tenant_id: str, execution_ids: Sequence[
 
 
 async def show_joined(
-    context: Runtime, execution_ids: Sequence[str], held: Sequence[Stored[ExecutionRecord]]
+    context: Runtime,
+    tenant_id: str,
+    execution_ids: Sequence[str],
+    held: Sequence[Stored[ExecutionRecord]],
 ) -> None:
     """Prefect shows the run with all the executions that it has carried."""
     subjects = dict.fromkeys(execution_ids, "") | {
         stored.record.id: stored.record.subject for stored in held
     }
-    run_id, tenant_id = str(prefect.runtime.flow_run.id), held[0].record.tenant_id
-    name = run_name(WORKFLOW, subjects)
+    run_id, name = str(prefect.runtime.flow_run.id), run_name(WORKFLOW, subjects)
     try:
         await context.flow_runs.show_carried(run_id, tenant_id, execution_ids, name=name)
     except (NotFound, Unavailable) as problem:

@@ -17,13 +17,12 @@ class StepWait:
     Each call costs by what it handles, never by the size of the run.
     """
 
-    def __init__(self, step: AnalysisStep, analyses: Iterable[Analysis]) -> None:
+    def __init__(self, step: AnalysisStep) -> None:
         self._step = step
         self._lacking: dict[str, Analysis] = {}
         self._inbox = Inbox[StepRecord]()
         self._in_hand: dict[str, StepRecord] = {}
         self._deadlines: list[tuple[datetime, str]] = []
-        self.add(analyses)
 
     def add(self, analyses: Iterable[Analysis]) -> None:
         """Those of these that need this step are waited for; the waiter looks again when they are

@@ -12,7 +12,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
 from blocks.ports import NotFound, RecordStore, Stale, Stored
 from blocks.processes import fault_points
-from blocks.queries import every
+from blocks.queries import those
 from blocks.updates import update
 from flows.shared.admission import sliced
 from flows.shared.runtime import Runtime
@@ -97,7 +97,8 @@ async def claim_all(
     workflow: str,
 ) -> list[Stored[ExecutionRecord]]:
     """Those of these executions that are this flow run's to do, in their order; see `claim`."""
-    known = await _read_together(context.store, tenant_id, execution_ids)
+    valid = [id for id in execution_ids if canonical_uuid(id)]
+    known = await those(context.store, tenant_id, ExecutionRecord, valid)
     claimed: list[Stored[ExecutionRecord] | None] = []
     for part in sliced(execution_ids):  # what other runs of this process do goes on in between
         claimed += await asyncio.gather(
@@ -118,18 +119,6 @@ async def claim_all(
     ours = [stored for stored in claimed if stored]
     log.info("claimed %s", _listed([stored.record for stored in ours]) or "no execution")
     return ours
-
-
-async def _read_together(
-    store: RecordStore, tenant_id: str, execution_ids: Sequence[str]
-) -> dict[str, Stored[ExecutionRecord]]:
-    """Those of these that exist; none for one alone, which is read by its id."""
-    if len(execution_ids) < 2:
-        return {}
-    some = {"id": tuple(execution_ids)}
-    return {
-        stored.record.id: stored async for stored in every(store, tenant_id, ExecutionRecord, some)
-    }
 
 
 def _listed(records: Sequence[ExecutionRecord]) -> str:

@@ -15,7 +15,7 @@ from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.executions.steps import record_steps, step_record
 from blocks.observability.log_context import log_context
-from blocks.ports import NotFound, Query, RecordStore
+from blocks.ports import NotFound, Query, RecordStore, Stored
 from blocks.queries import those
 from listeners.context import Context
 
@@ -108,7 +108,7 @@ async def _is_known(
 
 
 async def _execution_of(
-    store: RecordStore, event: Event[EventData], found: Mapping[str, ExecutionRecord]
+    store: RecordStore, event: Event[EventData], found: Mapping[str, Stored[ExecutionRecord]]
 ) -> ExecutionRecord | None:
     """By `workflowId`; without one, the oldest running analysis of the opportunity, if any.
 
@@ -119,7 +119,7 @@ async def _execution_of(
     if workflow_id is None:
         return await _running_of(store, event)
     if workflow_id in found:
-        return found[workflow_id]
+        return found[workflow_id].record
     if await _is_of_the_older_service(store, event.tenant_id, workflow_id):
         return None
     raise UnknownExecution(f"execution {workflow_id} does not exist for tenant {event.tenant_id}")

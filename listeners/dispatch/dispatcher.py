@@ -9,7 +9,7 @@ does no harm.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -60,8 +60,6 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Execution id to its subject; "": not known."""
     key: str
     tries: int = 1
-    joins: str | None = None
-    """The open run that it is sent to; None: it gets one of its own."""
 
     @property
     def execution_ids(self) -> list[str]:
@@ -140,7 +138,7 @@ class Dispatcher:
                 await self._limits.refresh(
                     self._queue.policy, self._queue.tenants(), self._unstarted
                 )
-                batch = self._unanswered or self._next_batch(self._room)
+                batch = self._unanswered or self._next_batch()
                 if batch is None:
                     await self._wait_for(self._changed, watching=len(self._queue) > 0)
                 else:
@@ -149,15 +147,16 @@ class Dispatcher:
                 log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    def _next_batch(self, room: Callable[[Lane], int]) -> _Batch | None:
-        taken = self._queue.take(room)
+    def _next_batch(self) -> _Batch | None:
+        taken = self._queue.take(self._room)
         if taken is None:
             return None
         lane, execution_ids = taken
-        run = self.open_run_of(lane, taken=len(execution_ids))
         key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
-        subjects = {id: self._subjects.pop(id, "") for id in execution_ids}
-        return _Batch(lane=lane, subjects=subjects, key=key, joins=run.id if run else None)
+        return _Batch(lane=lane, subjects=self._take_subjects(execution_ids), key=key)
+
+    def _take_subjects(self, execution_ids: list[str]) -> dict[str, str]:
+        return {id: self._subjects.pop(id, "") for id in execution_ids}
 
     def _waiting(self) -> int:
         return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
@@ -190,21 +189,22 @@ class Dispatcher:
             return 1
         return self._queue.policy.batch_max or self._settings.batch_max
 
-    def open_run_of(self, lane: Lane, *, taken: int = 0) -> KnownRun | None:
-        """The open run that executions of this lane join: if few wait, and it has room. `taken`:
-        what was taken from the queue for it.
-        """
-        if self._queue.waiting_in(lane) + taken > JOIN_MAX:
+    def open_run_of(self, lane: Lane) -> KnownRun | None:
+        """The open run that what waits in this lane joins: if few wait, and it has room."""
+        if self._queue.waiting_in(lane) > JOIN_MAX:
             return None
         return self._open_runs.of(lane, self._batch_max(lane))
 
-    async def _send(self, batch: _Batch, run_id: str) -> None:
-        """The open run gets the batch, and has `CLAIM_SECONDS` to begin it."""
-        (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
+    async def _send(self, lane: Lane, execution_ids: list[str]) -> None:
+        """The lane's open run gets these, and has `CLAIM_SECONDS` to begin them."""
+        run = self._open_runs.of(lane, self._batch_max(lane))
+        assert run, "only lanes with an open run have room to join"
+        for execution_id in execution_ids:
+            self._reasons.pop(execution_id, None)
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
-        self._open_runs.sent(run_id, Sent(lane=batch.lane, subjects=batch.subjects))
-        self._limits.take(tenant_id, len(execution_ids))
-        sent = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids, joins=True)
+        self._open_runs.sent(run.id, Sent(lane=lane, subjects=self._take_subjects(execution_ids)))
+        self._limits.take(lane.tenant_id, len(execution_ids))
+        sent = signals.Dispatched(self._id, run.id, *lane, execution_ids, joins=True)
         with suppress(Unavailable):  # then it is taken back, as if it had been lost
             await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(sent))
 
@@ -216,10 +216,8 @@ class Dispatcher:
                     self._queue.policy, self._queue.tenants(), self._unstarted
                 )
                 self._take_back()
-                batch = self._next_batch(self._room_to_join)
-                if batch:
-                    assert batch.joins, "only lanes with an open run have room to join"
-                    await self._send(batch, batch.joins)
+                if taken := self._queue.take(self._room_to_join):
+                    await self._send(*taken)
                 else:
                     watching = len(self._queue) + len(self._open_runs) > 0
                     await self._wait_for(self._may_join, watching=watching)
@@ -229,8 +227,7 @@ class Dispatcher:
 
     def _take_back(self) -> None:
         for sent in self._open_runs.take_back():
-            for execution_id, subject in sent.subjects.items():
-                self.submit(sent.lane, execution_id, subject=subject)
+            self._submit_again(sent.lane, sent.subjects)
 
     async def _start(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
@@ -258,8 +255,11 @@ class Dispatcher:
             self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
             return
         self._unanswered = None
-        for execution_id, subject in batch.subjects.items():
-            self.submit(batch.lane, execution_id, subject=subject)
+        self._submit_again(batch.lane, batch.subjects)
+
+    def _submit_again(self, lane: Lane, subjects: Mapping[str, str]) -> None:
+        for execution_id, subject in subjects.items():
+            self.submit(lane, execution_id, subject=subject)
 
     def _reason(self, execution_ids: list[str]) -> str:
         """The reason for a run of these, in words that no other run has.

@@ -11,7 +11,7 @@ from blocks.contracts.claims.phases import PHASES
 from blocks.contracts.claims.prompts import Prompt, prompt_of
 from blocks.contracts.records import ApprovalRecord
 from blocks.ports import RecordStore
-from blocks.queries import every
+from blocks.queries import those
 
 _STATES = {"requested": "busy", "running": "busy", "completed": "done", "failed": "bad"}
 _WORST = ("bad", "busy", "done", "next")
@@ -73,13 +73,12 @@ def money(cents: int | None, currency: str) -> str:
 
 async def open_prompts(store: RecordStore, tenant_id: str, journey: Journey) -> list[OpenPrompt]:
     """Those of the journey's claims that can still be answered, oldest first."""
-    ids = tuple(one.approval_id for one in journey.prompts if one.status == "pending")
-    if not ids:
-        return []
-    found = [one.record async for one in every(store, tenant_id, ApprovalRecord, {"id": ids})]
+    ids = [one.approval_id for one in journey.prompts if one.status == "pending"]
+    found = await those(store, tenant_id, ApprovalRecord, ids)
+    approvals = [stored.record for stored in found.values()]
     return [
         OpenPrompt(approval, prompt)
-        for approval in sorted(found, key=lambda one: one.created_at)
+        for approval in sorted(approvals, key=lambda one: one.created_at)
         if status_of(approval) == "pending" and (prompt := prompt_of(approval))
     ]
 

@@ -16,7 +16,7 @@ from blocks.executions import transitions as executions
 from blocks.jobs import triggers
 from blocks.ports import FlowRunView, NotFound, Stale, Stored
 from blocks.ports.flow_runs import REFUSED
-from blocks.queries import every
+from blocks.queries import every, those
 
 log = logging.getLogger(__name__)
 
@@ -105,17 +105,13 @@ async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionReco
     held = await _held_by(parts, run)
     if run.opens_for:
         return held
-    found = {stored.record.id: stored for stored in held if _may_be_of(stored.record, run)}
-    for execution_id in run.execution_ids:
-        if execution_id in found:
-            continue
-        try:
-            stored = await parts.store.read(run.tenant_id, ExecutionRecord, execution_id)
-        except NotFound:
-            continue
-        if not stored.record.is_terminal and _may_be_of(stored.record, run):
-            found[execution_id] = stored
-    return list(found.values())
+    listed = await those(parts.store, run.tenant_id, ExecutionRecord, run.execution_ids)
+    found = listed | {stored.record.id: stored for stored in held}
+    return [
+        stored
+        for stored in found.values()
+        if not stored.record.is_terminal and _may_be_of(stored.record, run)
+    ]
 
 
 async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecord]]:
