@@ -127,6 +127,14 @@ class ForwardingRecordStore:
             "replace", type(record), lambda: self._store.replace(tenant_id, etag, record)
         )
 
+    async def replace_all(
+        self, tenant_id: str, changed: Sequence[Stored[R]]
+    ) -> list[Stored[R] | None]:
+        kind = type(changed[0].record) if changed else None
+        return await self._ask(
+            "replace_all", kind, lambda: self._store.replace_all(tenant_id, changed)
+        )
+
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id))
 

@@ -13,6 +13,7 @@ from blocks.ports import (
     Page,
     Query,
     RecordStore,
+    Stale,
     Stored,
     Throttled,
     Unavailable,
@@ -61,6 +62,18 @@ class AuditedStore(ForwardingRecordStore):
         )
         write = super().replace(tenant_id, etag, record)
         return self._noted(await self._write(kind, tenant_id, record.id, before, record, write))
+
+    async def replace_all(
+        self, tenant_id: str, changed: Sequence[Stored[R]]
+    ) -> list[Stored[R] | None]:
+        """One by one, as `create_all`."""
+        replaced: list[Stored[R] | None] = []
+        for stored in changed:
+            try:
+                replaced.append(await self.replace(tenant_id, stored.etag, stored.record))
+            except (Stale, NotFound):
+                replaced.append(None)
+        return replaced
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         before = await self._last(tenant_id, kind, id) if is_audited(kind) else None

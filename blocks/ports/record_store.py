@@ -108,6 +108,17 @@ class RecordStore(Protocol):
         """
         ...
 
+    async def replace_all(
+        self, tenant_id: str, changed: Sequence[Stored[R]]
+    ) -> list[Stored[R] | None]:
+        """Each of these records of one kind is durable in its new form, in as few requests as the
+        store allows; None in the place of one that is gone, or has changed since it had this ETag.
+
+        Raises what `replace` raises before anything is written. After `Unavailable` some may be
+        durable.
+        """
+        ...
+
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         """The record is gone. Deleting what is not there is no error."""
         ...

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from blocks.adapters.cosmos import call_time
 from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import AlreadyExists, Query, Stale, Throttled, Unavailable
+from blocks.ports import AlreadyExists, Query, Stale, Stored, Throttled, Unavailable
 from tests.support.factories import A_TENANT, an_execution, new_id
 from tests.support.servers.cosmos import CosmosEmulator
 from tests.support.servers.cosmos_fault_proxy import (
@@ -89,6 +89,18 @@ async def test_records_that_were_created_together_though_the_answer_was_dropped_
     created = await store.create_all(A_TENANT, records)
     assert records == [stored.record for stored in created if stored]
     assert 3 == await store.count(A_TENANT, ExecutionRecord)
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_records_that_were_replaced_together_though_the_answer_was_dropped_are_our_own(
+    cosmos: CosmosFaultProxy, store: CosmosRecordStore, times: int
+) -> None:
+    before = [await store.create(A_TENANT, an_execution()) for _ in range(3)]
+    changed = [Stored(replace(one.record, subject="new"), one.etag) for one in before]
+    cosmos.inject(APPLIED_THEN_DROPPED, "create", times=times)
+    replaced = await store.replace_all(A_TENANT, changed)
+    assert [one.record for one in changed] == [stored.record for stored in replaced if stored]
+    assert replaced[2] == await store.read(A_TENANT, ExecutionRecord, before[2].record.id)
 
 
 async def test_records_that_are_created_together_while_it_throttles_are_not_written(

@@ -165,6 +165,66 @@ async def test_of_records_that_are_created_together_one_that_is_too_large_stops_
     assert [] == await store.create_all(A_TENANT, [])
 
 
+async def test_records_that_are_replaced_together_are_read_one_by_one(store: RecordStore) -> None:
+    created = await store.create_all(A_TENANT, [an_execution() for _ in range(120)])
+    changed = [Stored(replace(one.record, subject="changed"), one.etag) for one in created if one]
+
+    replaced = await store.replace_all(A_TENANT, changed)
+
+    assert [one.record for one in changed] == [stored.record for stored in replaced if stored]
+    for stored in (replaced[0], replaced[99], replaced[119]):
+        assert stored is not None
+        assert stored == await store.read(A_TENANT, ExecutionRecord, stored.record.id)
+
+
+async def test_of_records_that_are_replaced_together_those_that_changed_meanwhile_stay(
+    store: RecordStore,
+) -> None:
+    [fine, other, twice] = [await store.create(A_TENANT, an_execution()) for _ in range(3)]
+    newer = await store.replace(A_TENANT, other.etag, replace(other.record, subject="newer"))
+    changed = [
+        Stored(replace(one.record, subject=subject), one.etag)
+        for one, subject in [(fine, "new"), (other, "lost"), (twice, "once"), (twice, "again")]
+    ]
+
+    replaced = await store.replace_all(
+        A_TENANT,
+        [*changed, Stored(an_execution(), fine.etag)],  # which is not there
+    )
+
+    assert [True, False] == [stored is not None for stored in replaced[:2]]
+    assert 1 == sum(stored is not None for stored in replaced[2:4])
+    assert replaced[4] is None
+    assert replaced[0] == await store.read(A_TENANT, ExecutionRecord, fine.record.id)
+    assert newer == await store.read(A_TENANT, ExecutionRecord, other.record.id)
+    assert [] == await store.replace_all(A_TENANT, [])
+
+
+async def test_records_of_another_tenant_are_not_replaced(store: RecordStore) -> None:
+    theirs = await store.create(A_TENANT, an_execution())
+    ours = replace(theirs.record, tenant_id=ANOTHER_TENANT, subject="taken")
+
+    assert [None, None] == await store.replace_all(
+        ANOTHER_TENANT, [Stored(ours, theirs.etag), Stored(ours, theirs.etag)]
+    )
+    assert theirs == await store.read(A_TENANT, ExecutionRecord, theirs.record.id)
+
+
+async def test_of_records_that_are_replaced_together_one_that_is_too_large_stops_all(
+    store: RecordStore,
+) -> None:
+    [fine, large] = [await store.create(A_TENANT, an_execution()) for _ in range(2)]
+    changed = [
+        Stored(replace(fine.record, subject="new"), fine.etag),
+        Stored(replace(large.record, error="x" * 2_000_000), large.etag),
+    ]
+
+    with pytest.raises(TooLarge):
+        await store.replace_all(A_TENANT, changed)
+
+    assert fine == await store.read(A_TENANT, ExecutionRecord, fine.record.id)
+
+
 async def test_records_that_match_are_counted_for_their_tenant_only(store: RecordStore) -> None:
     for status in ("pending", "running", "running"):
         await store.create(A_TENANT, an_execution(status=status))

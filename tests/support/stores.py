@@ -33,6 +33,9 @@ class FailingStore:
     async def replace(self, *_: Any) -> Stored[Any]:
         raise self._error
 
+    async def replace_all(self, *_: Any) -> list[Stored[Any] | None]:
+        raise self._error
+
     async def delete(self, *_: Any) -> None:
         raise self._error
 

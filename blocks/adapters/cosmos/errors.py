@@ -44,6 +44,10 @@ def translated(about: str, missing: type[Exception] = NotFound) -> Iterator[None
         match error.status_code:
             case HTTPStatus.CONFLICT:  # of one operation in a batch
                 raise AlreadyExists(about) from error
+            case HTTPStatus.PRECONDITION_FAILED:
+                raise Stale(about) from error
+            case HTTPStatus.NOT_FOUND:
+                raise missing(f"{about} is not there") from error
             case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 raise TooLarge(answered) from error
             case HTTPStatus.BAD_REQUEST:

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -139,54 +139,11 @@ class CosmosRecordStore:
                     )
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        return await self._create(record, _document(tenant_id, record))
+        return await self._write(_Write(record, _document(tenant_id, record)))
 
     async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
-        """In transactional batches. A batch with an id that is taken is refused as a whole: then
-        each of its records is a request of its own.
-        """
-        documents = [(record, _document(tenant_id, record)) for record in records]
-        created: list[Stored[R] | None] = []
-        for batch in _batches(documents):
-            created += await self._create_together(tenant_id, batch) or await asyncio.gather(
-                *(self._create_unless_taken(*one) for one in batch)
-            )
-        return created
-
-    async def _create_together(
-        self, tenant_id: str, batch: Sequence[tuple[R, dict[str, Any]]]
-    ) -> list[Stored[R] | None]:
-        """All of them, or none: then the list is empty."""
-        if len(batch) == 1:
-            return []
-        container = self._container(batch[0][0])
-        operations = [("create", (document,)) for _, document in batch]
-        try:
-            async with self._call(f"{len(batch)} new records", missing=Unavailable):
-                answers = await container.execute_item_batch(operations, partition_key=tenant_id)
-        except AlreadyExists:
-            return []
-        except Throttled:
-            raise
-        except Unavailable:
-            if await self._etag_of_own_write(*batch[0]) is None:
-                raise
-            return []  # it was carried out, and each of its records will be found to be our own
-        return [
-            Stored(record, answer["resourceBody"]["_etag"])
-            for (record, _), answer in zip(batch, answers, strict=True)
-        ]
-
-    async def _create_unless_taken(self, record: R, document: dict[str, Any]) -> Stored[R] | None:
-        try:
-            return await self._create(record, document)
-        except AlreadyExists:
-            return None
-
-    async def _create(self, record: R, document: dict[str, Any]) -> Stored[R]:
-        container = self._container(record)
-        return await self._written(
-            record, document, lambda: container.create_item(document), missing=Unavailable
+        return await self._write_all(
+            tenant_id, [_Write(record, _document(tenant_id, record)) for record in records]
         )
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
@@ -201,13 +158,16 @@ class CosmosRecordStore:
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         check_changeable(type(record))
-        container, document = self._container(record), _document(tenant_id, record)
-        return await self._written(
-            record,
-            document,
-            lambda: container.replace_item(
-                record.id, document, etag=etag, match_condition=MatchConditions.IfNotModified
-            ),
+        return await self._write(_Write(record, _document(tenant_id, record), etag))
+
+    async def replace_all(
+        self, tenant_id: str, changed: Sequence[Stored[R]]
+    ) -> list[Stored[R] | None]:
+        for kind in {type(stored.record) for stored in changed}:
+            check_changeable(kind)
+        return await self._write_all(
+            tenant_id,
+            [_Write(one.record, _document(tenant_id, one.record), one.etag) for one in changed],
         )
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
@@ -338,28 +298,68 @@ class CosmosRecordStore:
     def _container(self, kind: Record | type[Record]) -> ContainerProxy:
         return self._containers[kind.container]
 
-    async def _written(
-        self,
-        record: R,
-        document: Document,
-        write: Callable[[], Awaitable[Document]],
-        *,
-        missing: type[Exception] = NotFound,
-    ) -> Stored[R]:
+    async def _write_all(
+        self, tenant_id: str, writes: Sequence["_Write[R]"]
+    ) -> list[Stored[R] | None]:
+        """In transactional batches; None in the place of what is refused, since its id is taken or
+        its ETag is another. A batch with one of those is refused as a whole: then each of its
+        writes is a request of its own.
+        """
+        written: list[Stored[R] | None] = []
+        for batch in _batches(writes):
+            written += await self._write_together(tenant_id, batch) or await asyncio.gather(
+                *(self._write_unless_refused(one) for one in batch)
+            )
+        return written
+
+    async def _write_together(
+        self, tenant_id: str, batch: Sequence["_Write[R]"]
+    ) -> list[Stored[R] | None]:
+        """All of them, or none: then the list is empty."""
+        if len(batch) == 1:
+            return []
+        container = self._container(batch[0].record)
+        operations = [one.operation for one in batch]
         try:
-            async with self._call(name(type(record), record.id), missing):
-                return Stored(record, (await write())["_etag"])
+            async with self._call(f"{len(batch)} records", batch[0].missing):
+                answers = await container.execute_item_batch(operations, partition_key=tenant_id)
+        except _REFUSED:
+            return []
+        except Throttled:
+            raise
+        except Unavailable:
+            if await self._etag_of_own_write(batch[0]) is None:
+                raise
+            return []  # it was carried out, and each of its records will be found to be our own
+        return [
+            Stored(one.record, answer["resourceBody"]["_etag"])
+            for one, answer in zip(batch, answers, strict=True)
+        ]
+
+    async def _write_unless_refused(self, write: "_Write[R]") -> Stored[R] | None:
+        try:
+            return await self._write(write)
+        except _REFUSED:
+            return None
+
+    async def _write(self, write: "_Write[R]") -> Stored[R]:
+        record = write.record
+        try:
+            async with self._call(name(type(record), record.id), write.missing):
+                document = await write.request(self._container(record))
+                return Stored(record, document["_etag"])
         except Throttled:
             raise  # it was refused before it did anything
         except (AlreadyExists, Stale, Unavailable):
             # The answer to a write can be lost, and the transport then sends the write again by
             # itself: what it meets may be its own work.
-            etag = await self._etag_of_own_write(record, document)
+            etag = await self._etag_of_own_write(write)
             if etag is None:
                 raise
             return Stored(record, etag)
 
-    async def _etag_of_own_write(self, record: Record, document: Document) -> str | None:
+    async def _etag_of_own_write(self, write: "_Write[R]") -> str | None:
+        record = write.record
         try:
             async with self._call(name(type(record), record.id)):
                 found = await self._container(record).read_item(
@@ -367,7 +367,41 @@ class CosmosRecordStore:
                 )
         except (NotFound, Unavailable):
             return None
-        return str(found["_etag"]) if found.get("writeId") == document["writeId"] else None
+        return str(found["_etag"]) if found.get("writeId") == write.document["writeId"] else None
+
+
+_REFUSED = (AlreadyExists, Stale, NotFound)
+"""What stands in the way of one write, and of none beside it."""
+
+
+class _Write(msgspec.Struct, Generic[R]):
+    """A record that is to be stored: a new one, or in place of the one with this ETag."""
+
+    record: R
+    document: dict[str, Any]
+    etag: str | None = None
+
+    @property
+    def missing(self) -> type[Exception]:
+        """What it means that there is nothing: no such container, or no such record."""
+        return Unavailable if self.etag is None else NotFound
+
+    async def request(self, container: ContainerProxy) -> Document:
+        if self.etag is None:
+            return await container.create_item(self.document)
+        return await container.replace_item(
+            self.record.id,
+            self.document,
+            etag=self.etag,
+            match_condition=MatchConditions.IfNotModified,
+        )
+
+    @property
+    def operation(self) -> tuple[Any, ...]:
+        """The same in a transactional batch."""
+        if self.etag is None:
+            return "create", (self.document,)
+        return "replace", (self.record.id, self.document), {"if_match_etag": self.etag}
 
 
 def _document(tenant_id: str, record: Record) -> dict[str, Any]:
@@ -379,20 +413,18 @@ def _document(tenant_id: str, record: Record) -> dict[str, Any]:
     return document
 
 
-def _batches(
-    documents: Sequence[tuple[R, dict[str, Any]]],
-) -> Iterator[list[tuple[R, dict[str, Any]]]]:
+def _batches(writes: Sequence[_Write[R]]) -> Iterator[list[_Write[R]]]:
     """In this order, as many at once as Cosmos DB takes.
     https://learn.microsoft.com/azure/cosmos-db/transactional-batch#limitations
     """
-    batch: list[tuple[R, dict[str, Any]]] = []
+    batch: list[_Write[R]] = []
     size = 0
-    for record, document in documents:
-        more = len(msgspec.json.encode(document))
+    for write in writes:
+        more = len(msgspec.json.encode(write.document))
         if batch and (len(batch) == BATCH_MAX or size + more > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append((record, document))
+        batch.append(write)
         size += more
     if batch:
         yield batch

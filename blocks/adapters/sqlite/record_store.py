@@ -119,27 +119,29 @@ class SqliteRecordStore:
         return Stored(record, row[1])
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
-        check_changeable(type(record))
-        check_record(tenant_id, record)
-        kind = tag(type(record))
-        key = (tenant_id, record.id, kind, OLDER)
-        new_etag, body = uuid4().hex, _body(record)
-        mine = "WHERE tenant_id = ? AND id = ? AND kind IN (?, ?)"
-        update = (
-            f"UPDATE {record.container} SET kind = ?, etag = ?, sort_key = ?, body = ? {mine} "
-            "AND etag = ?"
-        )
-        look = f"SELECT 1 FROM {record.container} {mine}"
-        new = (kind, new_etag, sort_key(record), body)
+        [replaced] = await self.replace_all(tenant_id, [Stored(record, etag)])
+        if replaced is None:
+            kind = type(record)
+            await self.read(tenant_id, kind, record.id)  # or it is not there
+            raise Stale(name(kind, record.id))
+        return replaced
 
-        def replace(connection: sqlite3.Connection) -> None:
-            if connection.execute(update, (*new, *key, etag)).rowcount:
-                return
-            there = connection.execute(look, key).fetchone()
-            raise (Stale if there else NotFound)(name(type(record), record.id))
+    async def replace_all(
+        self, tenant_id: str, changed: Sequence[Stored[R]]
+    ) -> list[Stored[R] | None]:
+        """In one transaction."""
+        updates = [_update(tenant_id, stored) for stored in changed]
+        new_etags = [parameters[1] for _, parameters in updates]
 
-        await self._file.run(replace)
-        return Stored(record, new_etag)
+        def replace(connection: sqlite3.Connection) -> list[bool]:
+            return [connection.execute(*update).rowcount == 1 for update in updates]
+
+        return [
+            Stored(stored.record, etag) if is_done else None
+            for stored, etag, is_done in zip(
+                changed, new_etags, await self._file.run(replace), strict=True
+            )
+        ]
 
     async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
         check_deletable(kind)
@@ -207,6 +209,17 @@ def _row(tenant_id: str, record: Record) -> tuple[str, str, str, str, str, str]:
     check_record(tenant_id, record)
     kind, etag = tag(type(record)), uuid4().hex
     return tenant_id, record.id, kind, etag, sort_key(record), _body(record)
+
+
+def _update(tenant_id: str, changed: Stored[Record]) -> tuple[str, tuple[str, ...]]:
+    record = changed.record
+    check_changeable(type(record))
+    _, id, kind, etag, key, body = _row(tenant_id, record)
+    return (
+        f"UPDATE {record.container} SET kind = ?, etag = ?, sort_key = ?, body = ? "
+        "WHERE tenant_id = ? AND id = ? AND kind IN (?, ?) AND etag = ?",
+        (kind, etag, key, body, tenant_id, id, kind, OLDER, changed.etag),
+    )
 
 
 def _body(record: Record) -> str:

@@ -63,17 +63,27 @@ mend("query-documents", inContainer((original, account, req, res, params) => {
 mend("batch-documents", inContainer(async (original, account, req, res, params) => {
   const operations = await bodyOf(req);
   const container = account.database(params.dbId).collection(params.collId);
-  if (operations.length > 100 || operations.some(one => one.operationType !== "Create")) {
+  if (operations.length > 100 || operations.some(one => !["Create", "Replace"].includes(one.operationType))) {
     res.statusCode = 400;
-    return { message: "A batch here has at most 100 operations, which create." };
+    return { message: "A batch here has at most 100 operations, which create or replace." };
   }
   const ids = operations.map(one => one.resourceBody.id);
-  const taken = ids.findIndex((id, at) => ids.indexOf(id) < at || container.document(id, partitionKey(req)).read());
-  if (taken >= 0) {
+  const held = id => container.document(id, partitionKey(req)).read();
+  const refusals = operations.map((one, at) => {
+    const found = held(ids[at]);
+    const isChanged = ids.indexOf(ids[at]) < at;
+    if (one.operationType === "Create") return found || isChanged ? 409 : 0;
+    if (!found) return 404;
+    return isChanged || (one.ifMatch && one.ifMatch !== found._etag) ? 412 : 0;
+  });
+  const refused = refusals.findIndex(Boolean);
+  if (refused >= 0) {
     res.statusCode = 207;
-    return ids.map((_, at) => ({ statusCode: at === taken ? 409 : 424, requestCharge: 0 }));
+    return ids.map((_, at) => ({ statusCode: at === refused ? refusals[at] : 424, requestCharge: 0 }));
   }
-  return operations.map(one => ({ statusCode: 201, resourceBody: container.documents.create(one.resourceBody) }));
+  return operations.map(({ operationType, resourceBody }) => operationType === "Create"
+    ? { statusCode: 201, resourceBody: container.documents.create(resourceBody) }
+    : { statusCode: 200, resourceBody: container.documents.replace(resourceBody, held(resourceBody.id)) });
 }));
 
 function partitionOf(documents, key) {

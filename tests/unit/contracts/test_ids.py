@@ -1,5 +1,10 @@
 """Computed ids: one cause, one id; and none changes by accident."""
 
+from uuid import uuid5
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from blocks.contracts import ids
 
 TENANT = "0b54c0f5-6f0a-4f4c-9d0e-2a3a30f3e001"
@@ -28,6 +33,15 @@ def test_ids_of_released_versions_stay_as_they_are() -> None:
     assert ids.terminal_event_id(execution) == "a2dce879-67a9-598e-89c6-96e77ca1617d"
     assert (
         ids.step_requested_event_id(execution, "forecast") == "4498e75e-2ef9-51ec-b372-e0d85309e733"
+    )
+
+
+@given(st.lists(st.text(), max_size=4))
+@example(["\x1f", ""])
+def test_every_id_is_a_uuid_of_the_one_namespace(names: list[str]) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-5"""
+    assert ids.flow_run_key(names, "r") == str(
+        uuid5(ids.NAMESPACE, "\x1f".join(("flow-run", "r", *sorted(names))))
     )
 
 

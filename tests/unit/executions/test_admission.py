@@ -19,7 +19,7 @@ from blocks.clock import utc_now
 from blocks.contracts.envelope import UnknownEventType, decode_event
 from blocks.ports import EventBus, Message, Queue
 from flows.shared import admission
-from flows.shared.admission import FEW, SLICE, Admission
+from flows.shared.admission import FEW, SLICE, SLICE_MAX, SLICE_SECONDS, Admission, next_size
 from listeners.router import Router
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.waiting import eventually
@@ -52,6 +52,12 @@ class Begun:
 
     def __len__(self) -> int:
         return len(self.slices)
+
+
+@pytest.fixture(autouse=True)
+def _constant_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast this machine is, except where a test wants them to grow."""
+    monkeypatch.setattr(admission, "SLICE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -165,6 +171,29 @@ async def test_a_slice_that_fails_leaves_the_turn_to_others(marks: HeldMarks) ->
     working = asyncio.create_task(admitting.begin(ANOTHER_TENANT, named("b", MANY), begun))
     await has_begun(begun, 1)
     working.cancel()
+
+
+async def test_slices_that_are_passed_quickly_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "SLICE_SECONDS", 3600.0)
+    admitting, begun = _returning_at_once(), Begun()
+    await admitting.begin(A_TENANT, named("a", 150), begun)
+    assert [10, 20, 40, 50, 30] == [len(part) for part in begun.slices]
+    await admitting.begin(ANOTHER_TENANT, named("b", 50), begun)
+    assert 50 == len(begun.slices[-1])  # what was learned holds for all runs of the process
+
+
+@given(st.integers(SLICE, SLICE_MAX), st.floats(0, 3600))
+async def test_a_slice_of_the_next_size_would_have_taken_its_time(
+    size: int, seconds: float
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admission, "SLICE_SECONDS", SLICE_SECONDS)
+        following = next_size(size, seconds)
+    assert SLICE <= following <= min(2 * size, SLICE_MAX)
+    if SLICE < following:
+        assert seconds / size * (following - 1) <= SLICE_SECONDS
+    if following < min(2 * size, SLICE_MAX):
+        assert SLICE_SECONDS <= seconds / size * (following + 1)
 
 
 # --- no one starves -------------------------------------------------------------------------------
