@@ -3,7 +3,7 @@ twice.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -72,11 +72,39 @@ async def move(
     return moved
 
 
+async def change_all(
+    store: RecordStore, changes: Sequence[tuple[Stored[ExecutionRecord], Mapping[str, Any]]]
+) -> list[Stored[ExecutionRecord] | None]:
+    """The records of one tenant with these changes, as `change` or `move` makes each of them; None
+    in the place of one that is gone or changed since it was read.
+    """
+    if not changes:
+        return []
+    now = utc_now()
+    for stored, what in changes:
+        if status := what.get("status"):
+            check_transition(stored.record.status, status)
+    changed = [
+        Stored(msgspec.structs.replace(stored.record, updated_at=now, **what), stored.etag)
+        for stored, what in changes
+    ]
+    written = await store.replace_all(changed[0].record.tenant_id, changed)
+    for (before, what), after in zip(changes, written, strict=True):
+        if after is not None and "status" in what:
+            work.moved(before.record, after.record)
+    return written
+
+
 async def complete(
     store: RecordStore, stored: Stored[ExecutionRecord], **changes: Any
 ) -> Stored[ExecutionRecord]:
     """The execution has ended with its results; `announce` is still due."""
-    return await move(store, stored, "completed", completed_at=utc_now(), **changes)
+    return await move(store, stored, **completion(**changes))
+
+
+def completion(**changes: Any) -> dict[str, Any]:
+    """What `complete` changes, for `change_all`."""
+    return {"status": "completed", "completed_at": utc_now(), **changes}
 
 
 async def fail(
@@ -155,7 +183,8 @@ async def reopen(
 async def announce(
     store: RecordStore, bus: EventBus, ended: Sequence[Stored[ExecutionRecord]]
 ) -> None:
-    """The terminal events of these executions are confirmed by the broker, as their records state.
+    """The terminal events of these executions of one tenant are confirmed by the broker, as their
+    records state.
 
     Raises `Unavailable` when the broker or the store is down: the records still show what is due,
     and the event has the same id and body when it is published again.
@@ -166,12 +195,15 @@ async def announce(
     fault_points.reached("after-end")
     await bus.publish(*(to_message(terminal_event(stored.record)) for stored in owed))
     fault_points.reached("after-announcement")
-    await asyncio.gather(*(_mark_announced(store, stored) for stored in owed))
+    announced_at = utc_now()
+    marked = await change_all(store, [(stored, {"announced_at": announced_at}) for stored in owed])
+    changed = [stored for stored, mark in zip(owed, marked, strict=True) if mark is None]
+    await asyncio.gather(*(_mark_announced(store, stored) for stored in changed))
     await tracing.export(store, [stored.record for stored in owed])
 
 
 async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
-    """Recorded despite concurrent changes, so that the event is not published twice."""
+    """Recorded despite a concurrent change, so that the event is not published twice."""
 
     async def marked(now: Stored[ExecutionRecord]) -> None:
         # Otherwise another process announced the same event, under the same id.

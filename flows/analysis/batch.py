@@ -326,8 +326,11 @@ class AnalysisBatch:
                 next_look = monotonic() + REREAD_SECONDS
 
     async def _conclude_all(self, decided: Sequence[Analysis]) -> None:
-        concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in decided))
-        ended = [stored for stored in concluded if stored and stored.record.is_terminal]
+        fault_points.reached("before-end")
+        completed = await self._complete_together(decided)
+        others = [analysis for analysis in decided if analysis.id not in completed]
+        concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in others))
+        ended = [one for one in (*completed.values(), *concluded) if one and one.record.is_terminal]
         await transitions.announce(self._runtime.store, self._runtime.bus, ended)
         self._let_go(decided)
         for analysis in decided:
@@ -355,11 +358,35 @@ class AnalysisBatch:
         async for stored in every(self._runtime.store, self._tenant_id, ExecutionRecord, ended):
             self.forget(stored.record.id)
 
+    async def _complete_together(
+        self, decided: Sequence[Analysis]
+    ) -> dict[str, Stored[ExecutionRecord]]:
+        """The records, by their ids, of those that are completed now and need nothing else.
+        `_conclude` is for the others, and for all if one of these cannot be written.
+        """
+        try:
+            plain = [analysis for analysis in decided if analysis.completes]
+            changes = [(one.stored, transitions.completion(**one.findings)) for one in plain]
+            written = await transitions.change_all(self._runtime.store, changes)
+        except Unavailable:
+            raise  # the store is down for all of them: the run tries again from the top
+        except Exception as error:
+            log.debug("they are concluded one by one, for one of them cannot be: %s", error)
+            return {}
+        completed: dict[str, Stored[ExecutionRecord]] = {}
+        for analysis, stored in zip(plain, written, strict=True):
+            if stored is not None:
+                completed[analysis.id] = analysis.stored = stored
+                with log_context.log_context(
+                    execution_id=analysis.id, trace_id=stored.record.trace_id
+                ):
+                    self._lines.concluded(stored.record)
+        return completed
+
     async def _conclude(self, analysis: Analysis) -> Stored[ExecutionRecord] | None:
         """The record, moved by the verdict; None if this run no longer holds the execution."""
         # Each is concluded in a task of its own, and its log lines name it.
         log_context.add(execution_id=analysis.id, trace_id=analysis.stored.record.trace_id)
-        fault_points.reached("before-end")
         try:
             concluded = analysis.stored = await self._move_on_the_newest(analysis)
             self._lines.concluded(concluded.record)
@@ -392,8 +419,7 @@ class AnalysisBatch:
                 analysis.stored = await newest(self._runtime.store, analysis.stored)
 
     async def _move(self, analysis: Analysis) -> Stored[ExecutionRecord]:
-        findings = {"results": analysis.results, "missing_steps": analysis.missing_steps}
-        store, failed = self._runtime.store, analysis.failed_step
+        store, failed, findings = self._runtime.store, analysis.failed_step, analysis.findings
         if failed is not None:
             if analysis.stored.record.approval_ids:
                 await withdraw_approvals(store, analysis.stored.record, f"{failed.step} failed")

@@ -97,6 +97,16 @@ class Analysis:
         ]
 
     @property
+    def findings(self) -> JsonObject:
+        """What the record gets of the steps when this run concludes it."""
+        return {"results": self.results, "missing_steps": self.missing_steps}
+
+    @property
+    def completes(self) -> bool:
+        """Nothing has failed and no person is to be asked: it ends with what was found."""
+        return self.verdict == "completed" and not self.needs_approval
+
+    @property
     def needs_approval(self) -> bool:
         """The tenant's rule demands one, or an approval was requested from outside."""
         return self.rule_asks or bool(self.stored.record.approval_ids)

@@ -31,57 +31,31 @@ async def claim(
     definition_version: int = 0,
     *,
     workflow: str,
-    known: Stored[ExecutionRecord] | None = None,
 ) -> Stored[ExecutionRecord] | None:
     """The execution, claimed by this flow run: it was pending, given up by another, or its own.
 
     None, with a log line, for an execution that has ended, that another run holds, that belongs to
     another workflow or that does not exist. Each claim counts one attempt, so a run that was
     presumed dead and returns finds its ETag stale. The first claim also fixes the version of the
-    tenant's definition that the execution keeps. `known`: the record, where it was read just now.
+    tenant's definition that the execution keeps.
     """
-
     if canonical_uuid(execution_id) is None:
         log.warning("%r is no execution's id", execution_id[:80])
         return None
 
     async def claimed() -> Stored[ExecutionRecord] | None:
-        nonlocal known
         try:
-            stored = known or await store.read(tenant_id, ExecutionRecord, execution_id)
-            known = None
-            record = stored.record
-            if record.workflow != workflow:
-                log.warning(
-                    "execution %s is of %s, not of %s: not ours",
-                    record.id,
-                    record.workflow,
-                    workflow,
-                )
-                return None
-            rests = record.status == "waiting"
-            if rests or record.is_terminal or record.flow_run_id not in (None, flow_run_id):
-                log.info(
-                    "execution %s is %s in flow run %s: not ours",
-                    record.id,
-                    record.status,
-                    record.flow_run_id,
-                )
-                return None
-            taken_at = utc_now()
-            ours: dict[str, Any] = {
-                "flow_run_id": flow_run_id,
-                "attempt": record.attempt + 1,
-                "held_since": taken_at,
-            }
-            if record.definition_version is None:
-                ours["definition_version"] = definition_version
-            if record.status == "pending":
-                return await transitions.move(store, stored, "running", started_at=taken_at, **ours)
-            return await transitions.change(store, stored, **ours)
+            stored = await store.read(tenant_id, ExecutionRecord, execution_id)
         except NotFound:
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
             return None
+        changes = _changes(stored.record, flow_run_id, definition_version, workflow)
+        if changes is None:
+            return None
+        [ours] = await transitions.change_all(store, [(stored, changes)])
+        if ours is None:
+            raise Stale(f"execution {execution_id}")
+        return ours
 
     # an event was absorbed, or another run was faster
     return await update(claimed, f"execution {execution_id}")
@@ -97,27 +71,64 @@ async def claim_all(
     workflow: str,
 ) -> list[Stored[ExecutionRecord]]:
     """Those of these executions that are this flow run's to do, in their order; see `claim`."""
-    valid = [id for id in execution_ids if canonical_uuid(id)]
-    known = await those(context.store, tenant_id, ExecutionRecord, valid)
-    claimed: list[Stored[ExecutionRecord] | None] = []
+    store, valid = context.store, [id for id in execution_ids if canonical_uuid(id)]
+    known = await those(store, tenant_id, ExecutionRecord, valid)
+    claimed: dict[str, Stored[ExecutionRecord]] = {}
     for part in sliced(execution_ids):  # what other runs of this process do goes on in between
-        claimed += await asyncio.gather(
+        together = [
+            (known[id], changes)
+            for id in part
+            if id in known
+            and (changes := _changes(known[id].record, flow_run_id, definition_version, workflow))
+        ]
+        written = await transitions.change_all(store, together)
+        changed = {
+            stored.record.id
+            for (stored, _), ours in zip(together, written, strict=True)
+            if ours is None
+        }
+        alone = await asyncio.gather(
             *(
-                claim(
-                    context.store,
-                    tenant_id,
-                    id,
-                    flow_run_id,
-                    definition_version,
-                    workflow=workflow,
-                    known=known.get(id),
-                )
+                claim(store, tenant_id, id, flow_run_id, definition_version, workflow=workflow)
                 for id in part
+                if id not in known or id in changed
             )
         )
+        claimed |= {stored.record.id: stored for stored in (*written, *alone) if stored}
     fault_points.reached("after-claim")
-    ours = [stored for stored in claimed if stored]
+    ours = [claimed[id] for id in dict.fromkeys(execution_ids) if id in claimed]
     log.info("claimed %s", _listed([stored.record for stored in ours]) or "no execution")
+    return ours
+
+
+def _changes(
+    record: ExecutionRecord, flow_run_id: str, definition_version: int, workflow: str
+) -> dict[str, Any] | None:
+    """What a claim makes of the record; None, with a log line: it is not this run's to do."""
+    if record.workflow != workflow:
+        log.warning(
+            "execution %s is of %s, not of %s: not ours", record.id, record.workflow, workflow
+        )
+        return None
+    rests = record.status == "waiting"
+    if rests or record.is_terminal or record.flow_run_id not in (None, flow_run_id):
+        log.info(
+            "execution %s is %s in flow run %s: not ours",
+            record.id,
+            record.status,
+            record.flow_run_id,
+        )
+        return None
+    taken_at = utc_now()
+    ours: dict[str, Any] = {
+        "flow_run_id": flow_run_id,
+        "attempt": record.attempt + 1,
+        "held_since": taken_at,
+    }
+    if record.definition_version is None:
+        ours["definition_version"] = definition_version
+    if record.status == "pending":
+        ours |= {"status": "running", "started_at": taken_at}
     return ours
 
 

@@ -203,15 +203,18 @@ class _Connection:
             for work, done in batch:
                 if outcomes and time.monotonic() > full_at:
                     break
-                connection.execute("SAVEPOINT unit")
+                if self._writes:
+                    connection.execute("SAVEPOINT unit")
                 try:
                     outcomes.append((done, work(connection), None))
                 except sqlite3.OperationalError:
                     raise
                 except Exception as error:
-                    connection.execute("ROLLBACK TO unit")
+                    if self._writes:
+                        connection.execute("ROLLBACK TO unit")
                     outcomes.append((done, None, error))
-                connection.execute("RELEASE unit")
+                if self._writes:
+                    connection.execute("RELEASE unit")
             connection.execute("COMMIT")
             if self._writes:
                 _flush(self._log)

@@ -100,7 +100,7 @@ class CountedStore(ForwardingRecordStore):
         return await super()._ask(operation, kind, request)
 
 
-WRITES = ("create", "create_all", "replace", "delete")
+WRITES = ("create", "create_all", "replace", "replace_all", "delete")
 
 
 class Scene:
