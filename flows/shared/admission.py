@@ -26,6 +26,9 @@ longer by a smaller one: so long does a lone execution wait for what is in front
 taken together costs less: in slices of 40 a burst is 15 % faster than in slices of 10.
 """
 
+UNDER_WAY = 2
+"""While listeners take one slice, the worker begins the next. Beside traffic there is one alone."""
+
 FEW = 5
 """A run of so many begins them at once. A slice has no more while other tenants have such runs."""
 
@@ -39,10 +42,11 @@ _TRAFFIC_SECONDS = 5.0
 class Admission:
     """Of one process: its runs begin their executions in turns.
 
-    A slice is followed by a mark in the intake queue, and the next slice by the mark's return
+    A slice is followed by a mark in the intake queue, and is under way until the mark returns
     through a listener: what lay in front of it has been taken. So the queue never holds more of
-    large runs than what a slice brings, and while it does the listeners have work. Nothing is
-    assumed of how fast the machine or the services are: answers that take an hour hold no slice up.
+    large runs than what `UNDER_WAY` slices bring, and while it does the listeners have work.
+    Nothing is assumed of how fast the machine or the services are: answers that take an hour hold
+    no slice up.
     """
 
     def __init__(self, bus: EventBus, intake: str) -> None:
@@ -50,6 +54,7 @@ class Admission:
         self._intake = intake
         self._size = SLICE
         self._turn = asyncio.Lock()  # first come, first served: runs that wait take turns
+        self._under_way: set[asyncio.Task[None]] = set()
         self._marks: dict[str, asyncio.Event] = {}
         self._last_few: dict[str, float] = {}
         self._traffic_until: dict[str, float] = {}
@@ -57,30 +62,48 @@ class Admission:
     async def begin(
         self, tenant_id: str, items: Sequence[T], begin: Callable[[Sequence[T]], Awaitable[None]]
     ) -> None:
-        """`begin` was called with all items: at once if they are few, otherwise slice by slice."""
+        """`begin` was called with all items: at once if they are few, otherwise slice by slice; all
+        that it brought has been taken.
+        """
         if len(items) <= FEW:
             self._note_few(tenant_id)
             await begin(items)
             return
-        begun = 0
-        while begun < len(items):
-            async with self._turn:
-                since = monotonic()
-                size = FEW if self._others_have_few(tenant_id) else self._size
-                await begin(items[begun : begun + size])
-                begun += size
-                await self._passed()
-                seconds = monotonic() - since
-                work.SLICE_SECONDS.observe(seconds)
-                if size == self._size:
-                    self._size = next_size(size, seconds)
+        begun, slices = 0, set[asyncio.Task[None]]()
+        try:
+            while begun < len(items):
+                async with self._turn:
+                    size = await self._room(tenant_id)
+                    since = monotonic()
+                    await begin(items[begun : begun + size])
+                    begun += size
+                    slices.add(self._follow(size, since))
+            await asyncio.gather(*slices)
+        finally:
+            for left in slices:
+                left.cancel()
 
     async def mark_passed(self, body: bytes) -> None:
         """A listener has taken this mark from the intake queue."""
         if mark := self._marks.get(body.decode()):
             mark.set()
 
-    async def _passed(self) -> None:
+    async def _room(self, tenant_id: str) -> int:
+        """The size of the slice that may begin now."""
+        while True:
+            is_alone = not self._others_have_few(tenant_id)
+            if len(self._under_way) < (UNDER_WAY if is_alone else 1):
+                return self._size if is_alone else FEW
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+
+    def _follow(self, size: int, since: float) -> asyncio.Task[None]:
+        """A slice of this size is under way until the task is done."""
+        task = asyncio.create_task(self._passed(size, since))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+    async def _passed(self, size: int, since: float) -> None:
         """What lay in the intake queue has been taken, or `MARK_SECONDS` are over."""
         id = str(uuid4())
         passed = self._marks[id] = asyncio.Event()
@@ -93,6 +116,10 @@ class Admission:
             work.MARKS_LATE.inc()
         finally:
             del self._marks[id]
+        seconds = monotonic() - since
+        work.SLICE_SECONDS.observe(seconds)
+        if size == self._size:
+            self._size = next_size(size, seconds)
 
     def _note_few(self, tenant_id: str) -> None:
         now = monotonic()

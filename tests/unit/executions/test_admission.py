@@ -5,6 +5,7 @@ never more than a slice in front of a lone one.
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 
@@ -19,13 +20,21 @@ from blocks.clock import utc_now
 from blocks.contracts.envelope import UnknownEventType, decode_event
 from blocks.ports import EventBus, Message, Queue
 from flows.shared import admission
-from flows.shared.admission import FEW, SLICE, SLICE_MAX, SLICE_SECONDS, Admission, next_size
+from flows.shared.admission import (
+    FEW,
+    SLICE,
+    SLICE_MAX,
+    SLICE_SECONDS,
+    UNDER_WAY,
+    Admission,
+    next_size,
+)
 from listeners.router import Router
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.waiting import eventually
 
 INTAKE = Queue(name="intake", bindings=())
-MANY = 3 * SLICE
+MANY = 4 * SLICE
 
 
 class HeldMarks(ForwardingEventBus):
@@ -86,28 +95,60 @@ async def is_marked(marks: HeldMarks, count: int) -> None:
 # --- bounded --------------------------------------------------------------------------------------
 
 
-async def test_a_slice_waits_until_what_the_one_before_it_brought_has_been_taken(
+async def test_no_more_slices_are_under_way_than_have_their_marks_in_the_queue(
     marks: HeldMarks,
 ) -> None:
     admitting, begun = Admission(marks, INTAKE.name), Begun()
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
-    for number in range(1, 4):
+    for number in range(UNDER_WAY, 5):
         await is_marked(marks, number)
+        await settled()
         assert number == len(begun)
-        await admitting.mark_passed(marks.waiting.pop())
+        await admitting.mark_passed(marks.waiting.pop(0))
+    await settled()
+    assert not working.done()  # the last mark is on its way
+    await admitting.mark_passed(marks.waiting.pop(0))
     await working
     assert named("a", MANY) == [item for part in begun.slices for item in part]
+    assert [] == marks.waiting
+
+
+async def settled() -> None:
+    """Whatever can go on without anything from outside has gone on."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_large_runs_of_several_tenants_have_no_more_slices_under_way_than_one(
+    marks: HeldMarks,
+) -> None:
+    admitting, begun = Admission(marks, INTAKE.name), Begun()
+    tenants = [str(number) for number in range(4)]
+    working = [
+        asyncio.create_task(admitting.begin(tenant, named(tenant, MANY), begun))
+        for tenant in tenants
+    ]
+    await is_marked(marks, UNDER_WAY)
+    await settled()
+    assert UNDER_WAY == len(begun)
+    for task in working:
+        task.cancel()
+    await asyncio.wait(working)
+    # those that were under way with them leave their place
+    another = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
+    await has_begun(begun, 2 * UNDER_WAY)
+    another.cancel()
 
 
 async def test_few_executions_wait_for_no_slice(marks: HeldMarks) -> None:
     admitting, many, few = Admission(marks, INTAKE.name), Begun(), Begun()
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), many))
-    await is_marked(marks, 1)
+    await is_marked(marks, UNDER_WAY)
 
     await admitting.begin(ANOTHER_TENANT, named("b", FEW), few)
 
-    assert (1, 1) == (len(many), len(few))
-    assert 1 == marks.seen  # they need no mark either
+    assert (UNDER_WAY, 1) == (len(many), len(few))
+    assert UNDER_WAY == marks.seen  # they need no mark either
     working.cancel()
 
 
@@ -119,10 +160,10 @@ async def test_alone_the_next_slice_begins_as_soon_as_the_mark_is_back(marks: He
     await admitting.begin(A_TENANT, ["a lone one of its own"], Begun())
     await admitting.begin(A_TENANT, ["and another"], Begun())
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
-    await is_marked(marks, 1)
+    await is_marked(marks, UNDER_WAY)
     await admitting.mark_passed(marks.waiting.pop())
-    await has_begun(begun, 2)
-    assert [SLICE, SLICE] == [len(part) for part in begun.slices]
+    await has_begun(begun, UNDER_WAY + 1)
+    assert {SLICE} == {len(part) for part in begun.slices}
     working.cancel()
 
 
@@ -131,7 +172,7 @@ async def test_one_lone_execution_of_another_tenant_is_no_traffic(marks: HeldMar
     await admitting.begin(ANOTHER_TENANT, ["one"], Begun())
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
     await is_marked(marks, 1)
-    assert [SLICE] == [len(part) for part in begun.slices]
+    assert {SLICE} == {len(part) for part in begun.slices}
     working.cancel()
 
 
@@ -140,12 +181,15 @@ async def test_beside_traffic_of_others_slices_are_smaller_from_the_next_one_on(
 ) -> None:
     admitting, begun = Admission(marks, INTAKE.name), Begun()
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
-    await is_marked(marks, 1)
+    await is_marked(marks, UNDER_WAY)
     for _ in range(2):
         await admitting.begin(ANOTHER_TENANT, ["b"], Begun())
-    await admitting.mark_passed(marks.waiting.pop())
-    await has_begun(begun, 2)
-    assert [SLICE, FEW] == [len(part) for part in begun.slices]
+    await admitting.mark_passed(marks.waiting.pop(0))
+    await settled()
+    assert UNDER_WAY == len(begun)  # there is one at a time now
+    await admitting.mark_passed(marks.waiting.pop(0))
+    await has_begun(begun, UNDER_WAY + 1)
+    assert [SLICE, SLICE, FEW] == [len(part) for part in begun.slices]
     working.cancel()
 
 
@@ -157,7 +201,7 @@ async def test_a_mark_that_never_comes_back_holds_nothing_up(
     admitting = Admission(marks if loss == "the mark is lost" else bus, INTAKE.name)
     begun = Begun()
     await asyncio.wait_for(admitting.begin(A_TENANT, named("a", MANY), begun), timeout=10)
-    assert 3 == len(begun)
+    assert 4 == len(begun)
 
 
 async def test_a_slice_that_fails_leaves_the_turn_to_others(marks: HeldMarks) -> None:
@@ -176,8 +220,11 @@ async def test_a_slice_that_fails_leaves_the_turn_to_others(marks: HeldMarks) ->
 async def test_slices_that_are_passed_quickly_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission, "SLICE_SECONDS", 3600.0)
     admitting, begun = _returning_at_once(), Begun()
-    await admitting.begin(A_TENANT, named("a", 150), begun)
-    assert [10, 20, 40, 50, 30] == [len(part) for part in begun.slices]
+    await admitting.begin(A_TENANT, named("a", 400), begun)
+    sizes = [len(part) for part in begun.slices]
+    assert SLICE == sizes[0]
+    assert all(before <= after for before, after in pairwise(sizes[:-1]))
+    assert SLICE_MAX == max(sizes)
     await admitting.begin(ANOTHER_TENANT, named("b", 50), begun)
     assert 50 == len(begun.slices[-1])  # what was learned holds for all runs of the process
 
