@@ -136,9 +136,11 @@ def _refused(id: str, event_type: str, rejected: Rejected) -> Reject:
     return Reject(rejected.code, rejected.reason)
 
 
-async def open_execution(context: Context, event: Event[Any]) -> str:
-    """The outcome of an event that triggers a workflow; see `Intake.open`."""
-    return await context.intake.open(TRIGGERS[type(event.data)], event)
+async def open_executions(
+    context: Context, those: Sequence[Event[Any]]
+) -> Sequence[str | Exception]:
+    """What became of events that trigger a workflow; see `Intake.open`."""
+    return await context.intake.open([(TRIGGERS[type(event.data)], event) for event in those])
 
 
 def each(handler: Callable[[Context, Event[Any]], Awaitable[str]]) -> EventHandler:
@@ -164,7 +166,7 @@ def each(handler: Callable[[Context, Event[Any]], Awaitable[str]]) -> EventHandl
 
 
 EVENT_HANDLERS: Mapping[type[events.EventData], EventHandler] = {
-    **dict.fromkeys(TRIGGERS, each(open_execution)),
+    **dict.fromkeys(TRIGGERS, open_executions),
     **dict.fromkeys(ANSWERS, record_answers),
     events.HitlApprovalRequested: each(record_approval_request),
     **dict.fromkeys((events.JobCompleted, events.JobFailed), each(record_job_report)),

@@ -110,6 +110,6 @@ def _holds(value: Any, wanted: Wanted) -> bool:
         case NotAbove():
             return value is None or value <= wanted.value
         case Contains():
-            return isinstance(value, list | tuple) and wanted.value in value
+            return isinstance(value, list | tuple) and not set(wanted.any_of).isdisjoint(value)
         case _:
             return value in wanted

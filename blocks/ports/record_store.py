@@ -25,9 +25,13 @@ class Stored(msgspec.Struct, Generic[R_co], frozen=True):
 
 
 class Contains(msgspec.Struct, frozen=True):
-    """In a query: the field is a list that contains this value."""
+    """In a query: the field is a list that contains this value, or any of these."""
 
-    value: str
+    value: str | tuple[str, ...]
+
+    @property
+    def any_of(self) -> tuple[str, ...]:
+        return (self.value,) if isinstance(self.value, str) else self.value
 
 
 class NotAbove(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ of the event.
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from weakref import WeakValueDictionary
 
 from blocks.clock import utc_now
@@ -15,14 +17,15 @@ from blocks.contracts import rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData
 from blocks.contracts.opportunity_facts import merged
-from blocks.contracts.reading.uuids import spellings
+from blocks.contracts.reading.uuids import matching_id, spellings
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.contracts.rejections import Rejected
 from blocks.definitions.versions import EnabledTenants
 from blocks.executions import transitions as executions
-from blocks.observability import log_context
-from blocks.ports import AlreadyExists, Contains, Query, RecordStore, Stored
+from blocks.observability.log_context import log_context
+from blocks.ports import AlreadyExists, Contains, Query, RecordStore, Stored, TooLarge
 from blocks.processes import fault_points
+from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
 from listeners.dispatch.dispatcher import Dispatcher
@@ -47,11 +50,45 @@ class Intake:
         self._known_tenants: set[str] = set()
         self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def open(self, rule: TriggerRule, event: Event[EventData]) -> str:
-        """`created`, `absorbed`, `duplicate`, `ignored` (no subject) or `disabled` by the tenant.
+    async def open(
+        self, events: Sequence[tuple[TriggerRule, Event[EventData]]]
+    ) -> list[str | Exception]:
+        """What became of each of these events of one tenant: `created`, `absorbed`, `duplicate`,
+        `ignored` (no subject) or `disabled` by the tenant; or what its handling has raised:
+        `Rejected` for an event whose id another event had before, for the first one wins.
 
-        Raises `Rejected` for an event whose id another event had before: the first one wins.
+        Executions that nothing stands in the way of are created together. Raises `Unavailable` when
+        the store is away: then some may have been opened.
         """
+        openings = [await self._opening(rule, event) for rule, event in events]
+        executions = [one for one in openings if isinstance(one, ExecutionRecord)]
+        fault_points.reached("before-record")
+        created: set[str] = set()
+        for workflow in {execution.workflow for execution in executions}:
+            created |= await self._create_together(
+                [execution for execution in executions if execution.workflow == workflow]
+            )
+        fault_points.reached("after-record")
+        for execution in executions:
+            if execution.id in created:
+                self._submit(execution)
+
+        async def outcome(opening: ExecutionRecord | str) -> str | Exception:
+            if isinstance(opening, str):
+                return opening
+            with log_context(execution_id=opening.id, trace_id=opening.trace_id):
+                try:
+                    became = "created" if opening.id in created else await self._open_alone(opening)
+                except Exception as error:
+                    return error
+                # Here, where the context names the execution.
+                log.debug("event %s %s", opening.trigger_ids[0], became)
+                return became
+
+        return await asyncio.gather(*map(outcome, openings))
+
+    async def _opening(self, rule: TriggerRule, event: Event[EventData]) -> ExecutionRecord | str:
+        """The execution that it opens unless another one absorbs it; or why it opens none."""
         subject = rule.subject(event.data)
         if subject is None:
             return "ignored"
@@ -66,7 +103,7 @@ class Intake:
             actor=event.metadata.user_id,
             traceparent=event.traceparent,
         )
-        execution = executions.new_execution(
+        return executions.new_execution(
             event.tenant_id,
             rule.workflow,
             subject,
@@ -74,30 +111,69 @@ class Intake:
             rule.input(event.data),
             priority=priority_of(event.data),
         )
-        log_context.add(execution_id=execution.id, trace_id=execution.trace_id)
-        fault_points.reached("before-record")
-        # Two events of one subject in this process take turns; two processes are kept apart by the
-        # ETag.
-        async with self._locks.setdefault(
-            (event.tenant_id, rule.workflow, execution.subject), asyncio.Lock()
-        ):
-            outcome = await self._open(execution, trigger)
+
+    async def _create_together(self, new: Sequence[ExecutionRecord]) -> set[str]:
+        """The ids of those that are created now: the only ones of their subject here, with none
+        that absorbs them, and under an id that is new. Each of the others needs a look of its own.
+        """
+        subjects = Counter(execution.subject for execution in new)
+        ids = Counter(execution.id for execution in new)
+        lone = [one for one in new if subjects[one.subject] == ids[one.id] == 1]
+        if len(lone) < 2:
+            return set()
+        async with AsyncExitStack() as turns:
+            for lock in map(self._turn, sorted(lone, key=lambda execution: execution.subject)):
+                await turns.enter_async_context(lock)
+            known = await self._subjects_in_use(lone)
+            unknown = [execution for execution in lone if execution.subject not in known]
+            try:
+                created = await self._store.create_all(lone[0].tenant_id, unknown)
+            except TooLarge:
+                return set()
+        return {stored.record.id for stored in created if stored}
+
+    async def _subjects_in_use(self, new: Sequence[ExecutionRecord]) -> set[str]:
+        """Those of these subjects that have an execution that is pending, or that lists one of
+        these triggers.
+        """
+        of_subjects = {
+            "workflow": new[0].workflow,
+            "subject": tuple(text for one in new for text in spellings(one.subject_on_wire)),
+        }
+        triggers = tuple(id for execution in new for id in execution.trigger_ids)
+        return {
+            matching_id(stored.record.subject)
+            for narrowed in ({"status": "pending"}, {"trigger_ids": Contains(triggers)})
+            async for stored in every(
+                self._store, new[0].tenant_id, ExecutionRecord, of_subjects | narrowed
+            )
+        }
+
+    async def _open_alone(self, execution: ExecutionRecord) -> str:
+        # A write in between: it has just started, or absorbed another event.
+        async with self._turn(execution):
+            outcome = await update(
+                lambda: self._open_now(execution),
+                f"the pending execution of {execution.subject}",
+            )
         fault_points.reached("after-record")
         if outcome == "created":
-            lane = Lane(execution.tenant_id, execution.workflow)
-            self._dispatcher.submit(
-                lane, execution.id, execution.priority, subject=execution.subject
-            )
+            self._submit(execution)
         return outcome
 
-    async def _open(self, execution: ExecutionRecord, trigger: Trigger) -> str:
-        # A write in between: it has just started, or absorbed another event.
-        return await update(
-            lambda: self._open_now(execution, trigger),
-            f"the pending execution of {execution.subject}",
-        )
+    def _turn(self, execution: ExecutionRecord) -> asyncio.Lock:
+        """Two events of one subject in this process take turns; two processes are kept apart by the
+        ETag.
+        """
+        of_subject = (execution.tenant_id, execution.workflow, execution.subject)
+        return self._locks.setdefault(of_subject, asyncio.Lock())
 
-    async def _open_now(self, execution: ExecutionRecord, trigger: Trigger) -> str:
+    def _submit(self, execution: ExecutionRecord) -> None:
+        lane = Lane(execution.tenant_id, execution.workflow)
+        self._dispatcher.submit(lane, execution.id, execution.priority, subject=execution.subject)
+
+    async def _open_now(self, execution: ExecutionRecord) -> str:
+        [trigger] = execution.triggers
         recent = await self._executions_of_subject(execution)
         if known := _known_trigger(recent, trigger.event_id):
             return _repeated(known, trigger)

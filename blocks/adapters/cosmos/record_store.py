@@ -462,17 +462,21 @@ def _parameters(values: list[Any]) -> list[dict[str, Any]]:
     return [{"name": f"@p{number}", "value": value} for number, value in enumerate(values)]
 
 
+def _names(more: Sequence[Any], values: list[Any]) -> list[str]:
+    """Parameters for these, which are appended to `values`."""
+    values += more
+    return [f"@p{number}" for number in range(len(values) - len(more), len(values))]
+
+
 def _clause(field: str, wanted: Wanted, values: list[Any]) -> str:
     """The condition in SQL; the values it compares with are appended to `values`."""
     if isinstance(wanted, NotAbove):
         values.append(wanted.value)
         return f"({field} <= @p{len(values) - 1} OR NOT IS_DEFINED({field}) OR IS_NULL({field}))"
     if isinstance(wanted, Contains):
-        values.append(wanted.value)
-        return f"ARRAY_CONTAINS({field}, @p{len(values) - 1})"
-    first = len(values)
-    values += [one for one in wanted if one is not None]
-    names = ", ".join(f"@p{number}" for number in range(first, len(values)))
+        contains = (f"ARRAY_CONTAINS({field}, {one})" for one in _names(wanted.any_of, values))
+        return f"({' OR '.join(contains) or 'false'})"
+    names = ", ".join(_names([one for one in wanted if one is not None], values))
     any_of = [f"{field} IN ({names})"] if names else []
     missing = [f"NOT IS_DEFINED({field})", f"IS_NULL({field})"] if None in wanted else []
     return f"({' OR '.join(any_of + missing) or 'false'})"

@@ -260,7 +260,9 @@ def _clause(key: str, wanted: Wanted) -> tuple[str, list[Any]]:
     if isinstance(wanted, NotAbove):
         return f"{_number(key)} <= ?", [wanted.value]
     if isinstance(wanted, Contains):
-        return f"EXISTS (SELECT 1 FROM json_each(body, '$.{key}') WHERE value = ?)", [wanted.value]
+        any_one = f"value IN ({', '.join('?' * len(wanted.any_of))})"
+        items = f"SELECT 1 FROM json_each(body, '$.{key}')"
+        return f"EXISTS ({items} WHERE {any_one})", [*wanted.any_of]
     value = "id" if key == "id" else _extract(key)
     values = [one for one in wanted if one is not None]
     any_of = [f"{value} IN ({', '.join('?' * len(values))})"] if values else []

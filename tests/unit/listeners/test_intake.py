@@ -48,7 +48,11 @@ def opportunity_updated(opportunity_id: str, **changes: Any) -> Event[EventData]
 
 async def take(intake: Intake, event: Event[EventData]) -> str:
     digest = event.digest or sha256(msgspec.json.encode(event.data)).hexdigest()
-    return await intake.open(TRIGGERS[type(event.data)], replace(event, digest=digest))
+    trigger = (TRIGGERS[type(event.data)], replace(event, digest=digest))
+    [outcome] = await intake.open([trigger])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 async def executions_of(store: RecordStore, tenant_id: str = A_TENANT) -> list[ExecutionRecord]:
