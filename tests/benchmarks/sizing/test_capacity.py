@@ -6,7 +6,7 @@ import pytest
 
 from tests.benchmarks.sizing import capacity
 from tests.benchmarks.sizing.simulated_load import simulated, waits
-from tests.unit.executions.test_costs import OF_ANSWERS, OF_EACH
+from tests.unit.executions.test_costs import OF_ANSWERS, OF_ONE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "scaling.md").read_text()
 
@@ -27,10 +27,10 @@ def test_the_model_makes_the_requests_that_are_counted() -> None:
     writes = sum(one.count for one in made if one.what != "read")
 
     # Four answers are one write if they come together, of four records.
-    assert OF_EACH["writes"] + capacity.STEPS == writes
-    assert (OF_EACH + OF_ANSWERS)["reads"] == sum(one.count for one in made) - writes
+    assert OF_ONE["writes"] + capacity.STEPS == writes
+    assert (OF_ONE + OF_ANSWERS)["reads"] == sum(one.count for one in made) - writes
     # Ours and our signals; the event, and the answers of the services.
-    counted = OF_EACH["messages"] + OF_ANSWERS["signals"] + 1 + capacity.STEPS
+    counted = OF_ONE["messages"] + OF_ANSWERS["signals"] + 1 + capacity.STEPS
     assert capacity.MESSAGES == counted
 
 
