@@ -127,8 +127,10 @@ class ForwardingRecordStore:
             "replace", type(record), lambda: self._store.replace(tenant_id, etag, record)
         )
 
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id))
+    async def delete(
+        self, tenant_id: str, kind: type[R], id: str, *, etag: str | None = None
+    ) -> None:
+        await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id, etag=etag))
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
         return await self._ask("query", query.kind, lambda: self._store.query(tenant_id, query))

@@ -33,7 +33,7 @@ class FailingStore:
     async def replace(self, *_: Any) -> Stored[Any]:
         raise self._error
 
-    async def delete(self, *_: Any) -> None:
+    async def delete(self, *_: Any, **__: Any) -> None:
         raise self._error
 
     async def query(self, *_: Any, **__: Any) -> Page[Any]:
