@@ -15,8 +15,8 @@ from blocks.settings.operations import databases
 from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
 EXECUTIONS_KEPT_DAYS_MIN = 32
-"""What the system looks back at is longer ago than this, or kept for ever: usage counts the whole
-month, ticks may be late by 28 days, and the reconciler reads runs that ended in the last seven.
+"""More than the system looks back at them: usage counts the whole month, and the reconciler reads
+flow runs that ended in the last seven days.
 """
 
 _TAKEN = ("/health", "/ready", "/docs", "/schema")

@@ -1,4 +1,4 @@
-"""Executions go with what is theirs alone when their time is over, and no sooner; on both stores."""
+"""Executions go when their time is over, and with them what is theirs alone; on both stores."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
