@@ -1,5 +1,6 @@
 """Executions go when their time is over, and with them what is theirs alone; on both stores."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from api.executions import retention as chore
+from api.executions.retention import delete_old_executions
 from blocks.actions.retrying import reopen_execution
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
@@ -16,7 +19,9 @@ from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, St
 from blocks.executions import retention
 from blocks.executions.retention import OldExecutions, Retention, old_executions
 from blocks.ports import NotFound, RecordStore, Unavailable
+from blocks.processes.ending import ended
 from blocks.queries import every
+from blocks.settings import load_settings
 from tests.ports.test_record_store import cosmos_store
 from tests.support.factories import (
     A_TENANT,
@@ -29,6 +34,7 @@ from tests.support.factories import (
     now,
 )
 from tests.support.metrics import Gain
+from tests.support.waiting import eventually
 
 T = TypeVar("T")
 
@@ -151,6 +157,38 @@ async def test_a_look_is_bounded_and_goes_past_what_must_stay(
         counts.append(await looks.delete(store, A_TENANT, BEFORE))
 
     assert [0, 2] == counts
+
+
+async def test_unless_a_time_is_set_nothing_is_deleted(store: RecordStore) -> None:
+    await store.create(SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await an_old_execution(store)
+
+    await delete_old_executions(load_settings({}), store)  # does not look again and again
+
+    assert 5 == len(await left(store))
+
+
+async def test_it_is_looked_until_no_tenant_has_more(
+    store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "EXECUTIONS_OF_A_TENANT", 2)
+    monkeypatch.setattr(chore, "_PAUSE_SECONDS", 0.0)
+    for tenant_id, count in ((A_TENANT, 5), (ANOTHER_TENANT, 1)):
+        await store.create(SYSTEM_TENANT, a_tenant_record(tenant=tenant_id))
+        for _ in range(count):
+            await an_old_execution(store, tenant_id=tenant_id)
+    await an_old_execution(store, tenant_id=SYSTEM_TENANT, workflow="cms-sync")
+    settings = load_settings({"EXECUTIONS_KEPT_DAYS": "90"})
+
+    async def all_are_gone() -> bool:
+        tenants = (A_TENANT, ANOTHER_TENANT, SYSTEM_TENANT)
+        return [] == [one for tenant_id in tenants for one in await left(store, tenant_id)]
+
+    looking = asyncio.create_task(delete_old_executions(settings, store))
+    try:
+        await eventually(all_are_gone, within_seconds=20)
+    finally:
+        await ended(looking)
 
 
 # --- what happens at the same time ----------------------------------------------------------------
