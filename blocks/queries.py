@@ -58,6 +58,10 @@ class PageAtATime(Generic[R]):
         self._kind, self._limit = kind, limit
         self._places: dict[str, str] = {}
 
+    def has_more(self, tenant_id: str) -> bool:
+        """Whether pages of this tenant follow the one before."""
+        return tenant_id in self._places
+
     async def next(self, store: RecordStore, tenant_id: str, where: Where) -> list[Stored[R]]:
         """The tenant's next page. `where` may change from call to call."""
         query = Query(

@@ -10,6 +10,7 @@ from typing import Any
 
 from api.claims.log_keeping import keep_phase_logs
 from api.dead_letters.sweep import tend_dead_letters
+from api.executions.retention import delete_old_executions
 from api.idempotency import forget_old_answers
 from api.reconciler import metrics
 from api.reconciler.backup_ages import watch_backups
@@ -89,6 +90,9 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         )
         group.create_task(
             keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
+        )
+        group.create_task(
+            delete_old_executions(parts.settings, parts.store), name="reconciler: old executions"
         )
         group.create_task(watch_backups(parts.settings), name="reconciler: age of backups")
         group.create_task(

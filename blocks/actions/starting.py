@@ -5,6 +5,8 @@ same execution.
 """
 
 import hashlib
+from collections.abc import Sequence
+from itertools import count
 from uuid import uuid4
 
 import msgspec
@@ -114,7 +116,8 @@ async def rerun_execution(
         raise NotRerunnable(
             ended.id, f"it has been {RERUNS_MAX} times; start an execution of its own"
         )
-    trigger = _trigger(ids.rerun_id(ended.id, len(reruns.items)), RERUN_BY_REQUEST, ended.id, actor)
+    request_id = _next_rerun(ended, [stored.record for stored in reruns.items])
+    trigger = _trigger(request_id, RERUN_BY_REQUEST, ended.id, actor)
     execution = transitions.new_execution(
         tenant_id,
         ended.workflow,
@@ -127,6 +130,13 @@ async def rerun_execution(
     if is_new:
         await notify_dispatchers(bus, opened)
     return opened
+
+
+def _next_rerun(ended: ExecutionRecord, reruns: Sequence[ExecutionRecord]) -> str:
+    """The first id that none of them has: earlier ones may have been deleted."""
+    taken = {rerun.trigger_ids[0] for rerun in reruns}
+    numbered = (ids.rerun_id(ended.id, number) for number in count())
+    return next(id for id in numbered if id not in taken)
 
 
 async def _open(store: RecordStore, execution: ExecutionRecord) -> tuple[ExecutionRecord, bool]:

@@ -135,8 +135,10 @@ class ForwardingRecordStore:
             "replace_all", kind, lambda: self._store.replace_all(tenant_id, changed)
         )
 
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id))
+    async def delete(
+        self, tenant_id: str, kind: type[R], id: str, *, etag: str | None = None
+    ) -> None:
+        await self._ask("delete", kind, lambda: self._store.delete(tenant_id, kind, id, etag=etag))
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
         return await self._ask("query", query.kind, lambda: self._store.query(tenant_id, query))

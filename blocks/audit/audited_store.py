@@ -75,9 +75,12 @@ class AuditedStore(ForwardingRecordStore):
                 replaced.append(None)
         return replaced
 
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+    async def delete(
+        self, tenant_id: str, kind: type[R], id: str, *, etag: str | None = None
+    ) -> None:
         before = await self._last(tenant_id, kind, id) if is_audited(kind) else None
-        await self._write(kind, tenant_id, id, before, None, super().delete(tenant_id, kind, id))
+        write = super().delete(tenant_id, kind, id, etag=etag)
+        await self._write(kind, tenant_id, id, before, None, write)
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
         page = await super().query(tenant_id, query)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry
+from blocks.executions.retention import is_over
 from blocks.ports import Between, NotFound, RecordStore
 from blocks.queries import PageAtATime
 
@@ -48,7 +49,4 @@ async def _is_over(store: RecordStore, line: PhaseLogEntry, before: datetime) ->
 
 
 async def _ended(store: RecordStore, tenant_id: str, journey_id: str, before: datetime) -> bool:
-    journey = (await store.read(tenant_id, ExecutionRecord, journey_id)).record
-    if not journey.is_terminal or journey.announced_at is None or journey.completed_at is None:
-        return False
-    return journey.completed_at < before
+    return is_over((await store.read(tenant_id, ExecutionRecord, journey_id)).record, before)

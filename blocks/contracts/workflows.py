@@ -49,6 +49,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     retryable: bool = False
     """Whether an execution that failed or was cancelled may go on under its id."""
     cancellable: bool = True
+    deletable: bool = False
+    """Whether its executions go when their time is over; otherwise they are kept for ever."""
     definable: bool = False
     """Whether a tenant may define its approval rule and, if it `has_deadlines`, its deadlines and
     critical steps.
@@ -73,6 +75,7 @@ def _operation(operation: Operation) -> Workflow:
         terminal_event=operation_endings.terminal_event,
         dispatched=True,
         retryable=True,
+        deletable=True,
         instead="trigger it again",
     )
 
@@ -98,6 +101,7 @@ WORKFLOWS: dict[str, Workflow] = {
             batched=True,
             startable=True,
             retryable=True,
+            deletable=True,
             definable=True,
             has_deadlines=True,
         ),
@@ -165,6 +169,10 @@ def dispatched() -> tuple[str, ...]:
 
 def startable() -> tuple[str, ...]:
     return names(workflow for workflow in WORKFLOWS.values() if workflow.startable)
+
+
+def deletable() -> tuple[str, ...]:
+    return names(workflow for workflow in WORKFLOWS.values() if workflow.deletable)
 
 
 def about(subject: str) -> tuple[str, ...]:

@@ -123,8 +123,13 @@ class RecordStore(Protocol):
         """
         ...
 
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
-        """The record is gone. Deleting what is not there is no error."""
+    async def delete(
+        self, tenant_id: str, kind: type[R], id: str, *, etag: str | None = None
+    ) -> None:
+        """The record is gone. Deleting what is not there is no error.
+
+        With an `etag`, only as it was read: raises `Stale` if it changed since.
+        """
         ...
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:

@@ -25,6 +25,7 @@ OF_A_TRIGGER = ("after-trigger", "event-entered")
 OF_A_PHASE = ("after-phase-begun", "after-phase-end")
 OF_A_JOB = ("job-accepted",)
 OF_A_DEAD_LETTER = ("after-dead-letter", "after-replay")
+OF_A_DELETION = ("after-steps-deleted",)
 OF_A_FEE = ("after-fee-intended", "after-fee-charged", "after-fee-settled")
 OF_A_PAYOUT = (*OF_A_FEE, "after-packet")
 OF_A_BACKUP = (

@@ -14,6 +14,11 @@ from blocks.settings import auth, containers, server, urls
 from blocks.settings.operations import databases
 from blocks.settings.sections import BadSetting, RabbitMQ, Settings
 
+EXECUTIONS_KEPT_DAYS_MIN = 32
+"""More than the system looks back at them: usage counts the whole month, and the reconciler reads
+flow runs that ended in the last seven days.
+"""
+
 _TAKEN = ("/health", "/ready", "/docs", "/schema")
 
 
@@ -55,6 +60,12 @@ def check(settings: Settings) -> None:
         raise BadSetting(
             f"setting metrics.path (METRICS_PATH) is {settings.metrics.path!r}: use a path of "
             "its own, as /metrics"
+        )
+    if 0 < settings.executions.kept_days < EXECUTIONS_KEPT_DAYS_MIN:
+        raise BadSetting(
+            f"setting executions.kept_days (EXECUTIONS_KEPT_DAYS) is "
+            f"{settings.executions.kept_days:g}: use {EXECUTIONS_KEPT_DAYS_MIN} or more (a month's "
+            "usage is counted from them), or 0 to keep them for ever"
         )
     if settings.notifications.smtp_url and not settings.notifications.sender:
         raise BadSetting(

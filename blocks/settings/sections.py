@@ -12,6 +12,7 @@ from blocks.contracts.reading.limits import (
     AtLeastOne,
     Count,
     Days,
+    DaysOrZero,
     EmailOrNone,
     Hours,
     Seconds,
@@ -322,6 +323,11 @@ class Webhooks(_Section, frozen=True, kw_only=True):
     """
 
 
+class Executions(_Section, frozen=True, kw_only=True):
+    kept_days: DaysOrZero
+    """From the announcement of their end on; 0: for ever."""
+
+
 class DeadLetters(_Section, frozen=True, kw_only=True):
     kept_days: Days
 
@@ -432,6 +438,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     approvals: Approvals
     pages: Pages
     webhooks: Webhooks
+    executions: Executions
     dead_letters: DeadLetters
     claims: Claims
     notifications: Notifications

@@ -330,6 +330,20 @@ async def test_a_deleted_record_is_gone_and_may_be_deleted_again(store: RecordSt
         await store.read(A_TENANT, ExecutionRecord, record.id)
 
 
+async def test_a_delete_with_an_etag_spares_what_changed_since(store: RecordStore) -> None:
+    seen = await store.create(A_TENANT, an_execution())
+    changed = await store.replace(A_TENANT, seen.etag, replace(seen.record, attempt=1))
+    id = seen.record.id
+
+    with pytest.raises(Stale):
+        await store.delete(A_TENANT, ExecutionRecord, id, etag=seen.etag)
+    assert changed == await store.read(A_TENANT, ExecutionRecord, id)
+
+    for _ in range(2):
+        await store.delete(A_TENANT, ExecutionRecord, id, etag=changed.etag)
+    assert await found(store, A_TENANT, ExecutionRecord) == []
+
+
 @pytest.mark.parametrize("id", ["", "a/b", "a\\b", "a?b", "a#b", "a ", "a" * 256])
 async def test_an_id_that_cosmos_db_refuses_names_no_record(store: RecordStore, id: str) -> None:
     with pytest.raises(ValueError, match="cannot be the id"):

@@ -36,7 +36,7 @@ class FailingStore:
     async def replace_all(self, *_: Any) -> list[Stored[Any] | None]:
         raise self._error
 
-    async def delete(self, *_: Any) -> None:
+    async def delete(self, *_: Any, **__: Any) -> None:
         raise self._error
 
     async def query(self, *_: Any, **__: Any) -> Page[Any]:

@@ -170,12 +170,17 @@ class CosmosRecordStore:
             [_Write(one.record, _document(tenant_id, one.record), one.etag) for one in changed],
         )
 
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+    async def delete(
+        self, tenant_id: str, kind: type[R], id: str, *, etag: str | None = None
+    ) -> None:
         check_deletable(kind)
+        match = None if etag is None else MatchConditions.IfNotModified
         with suppress(NotFound):
             await self.read(tenant_id, kind, id)  # a record of another kind under this id stays
             async with self._call(name(kind, id)):
-                await self._container(kind).delete_item(id, partition_key=tenant_id)
+                await self._container(kind).delete_item(
+                    id, partition_key=tenant_id, etag=etag, match_condition=match
+                )
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
         ours = [] if is_only_older(query.kind) else await self._ours(tenant_id, query)

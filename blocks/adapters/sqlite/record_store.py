@@ -143,12 +143,19 @@ class SqliteRecordStore:
             )
         ]
 
-    async def delete(self, tenant_id: str, kind: type[R], id: str) -> None:
+    async def delete(
+        self, tenant_id: str, kind: type[R], id: str, *, etag: str | None = None
+    ) -> None:
         check_deletable(kind)
-        delete = f"DELETE FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
-        await self._file.run(
-            lambda connection: connection.execute(delete, (tenant_id, id, tag(kind)))
-        )
+        mine = f"FROM {kind.container} WHERE tenant_id = ? AND id = ? AND kind = ?"
+        key = (tenant_id, id, tag(kind))
+
+        def delete(connection: sqlite3.Connection) -> None:
+            connection.execute(f"DELETE {mine} AND etag = coalesce(?, etag)", (*key, etag))
+            if connection.execute(f"SELECT 1 {mine}", key).fetchone():
+                raise Stale(name(kind, id))
+
+        await self._file.run(delete)
 
     async def query(self, tenant_id: str, query: Query[R]) -> Page[R]:
         ours = [] if is_only_older(query.kind) else await self._ours(tenant_id, query)

@@ -52,6 +52,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=SPAN_SECONDS_MAX)]
 SecondsOrZero = Annotated[float, msgspec.Meta(ge=0, le=SPAN_SECONDS_MAX)]
 Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
 Days = Annotated[float, msgspec.Meta(gt=0, le=SPAN_SECONDS_MAX / 86_400)]
+DaysOrZero = Annotated[float, msgspec.Meta(ge=0, le=SPAN_SECONDS_MAX / 86_400)]
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]

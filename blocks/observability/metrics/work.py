@@ -44,6 +44,15 @@ OVERDUE = Gauge(
     "Executions that run past their deadline and its margin, of all tenants; set by the API "
     "whose reconciler leads",
 )
+DELETED = Counter(
+    "workflow_orchestrator_executions_deleted_total",
+    "Executions that were deleted when their time was over",
+    ["workflow"],
+)
+DELETIONS_FAILED = Counter(
+    "workflow_orchestrator_execution_deletions_failed_total",
+    "Executions that could not be deleted when their time was over; each is tried again",
+)
 
 RUNS_STARTED = Counter(
     "workflow_orchestrator_flow_runs_started_total",

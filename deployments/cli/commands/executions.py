@@ -1,4 +1,4 @@
-"""`orchestrator executions list | missing | show | start | cancel | retry | rerun`"""
+"""`orchestrator executions list | missing | deletable | show | start | cancel | retry | rerun`"""
 
 from datetime import datetime
 
@@ -117,6 +117,35 @@ def missing_executions(since: datetime, as_json: bool) -> None:
     from deployments.cli.views.executions import print_missing, query_missing
 
     print_missing(asyncio.run(query_missing(since)), as_json=as_json)
+
+
+@executions.command("deletable")
+@click.option(
+    "--kept-days",
+    type=click.IntRange(1, 3650),
+    required=True,
+    metavar="DAYS",
+    help="As EXECUTIONS_KEPT_DAYS would be set.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per line, for other programs."
+)
+def deletable_executions(kept_days: int, as_json: bool) -> None:
+    """Count what would be deleted if executions were kept for so many days; delete nothing.
+
+    Counted are executions that have ended and began before then, by tenant and workflow: at most so
+    many go. Those that ended later go later; those of batch jobs and claim recovery are kept.
+
+    \b
+    Examples:
+      orchestrator executions deletable --kept-days 90
+      orchestrator executions deletable --kept-days 90 --json | jq -s 'map(.executions) | add'
+    """
+    import asyncio
+
+    from deployments.cli.views.executions import print_deletable, query_deletable
+
+    print_deletable(asyncio.run(query_deletable(kept_days)), as_json=as_json)
 
 
 @executions.command("show")

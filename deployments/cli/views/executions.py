@@ -1,7 +1,7 @@
 """Executions for a person at a terminal: a table of many, a page of one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.text import Text
@@ -14,9 +14,11 @@ from api.executions.documents import (
     summary_of,
 )
 from api.executions.shown import shown
+from blocks.clock import utc_now
 from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions.missing import MissingExecution, missing_executions
+from blocks.executions.retention import OldExecutions, old_executions
 from blocks.ports import Between, NotFound, Query
 from blocks.services import open_store
 from blocks.settings import load_settings
@@ -76,6 +78,12 @@ async def query_missing(since: datetime) -> list[MissingExecution]:
         return await missing_executions(store, flow_runs, since)
 
 
+async def query_deletable(kept_days: int) -> list[OldExecutions]:
+    """At most so many would be deleted, if executions were kept for so many days."""
+    async with open_store(load_settings()) as store:
+        return await old_executions(store, utc_now() - timedelta(days=kept_days))
+
+
 async def read_execution(tenant_id: str, id: str) -> Execution:
     """With its steps, in the workflow's order. Raises `NotFound` with a readable message."""
     settings = load_settings()
@@ -122,6 +130,20 @@ def print_missing(missing: Sequence[MissingExecution], *, as_json: bool) -> None
     table = table_of("TENANT", "EXECUTION", "FLOW RUN", "NAME", wraps=("NAME",))
     for one in missing:
         table.add_row(one.tenant_id, one.execution_id, one.flow_run_id, one.flow_run_name)
+    console().print(table)
+
+
+def print_deletable(found: Sequence[OldExecutions], *, as_json: bool) -> None:
+    if as_json:
+        for one in found:
+            say_json(one)
+        return
+    if not found:
+        say_line("none would be deleted")
+        return
+    table = table_of("TENANT", "WORKFLOW", "EXECUTIONS")
+    for one in found:
+        table.add_row(one.tenant_id, one.workflow, f"{one.executions:,}")
     console().print(table)
 
 

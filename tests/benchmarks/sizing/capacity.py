@@ -12,6 +12,8 @@ from math import ceil
 
 import msgspec
 
+from blocks.settings.checks import EXECUTIONS_KEPT_DAYS_MIN
+
 RATES = (10, 100, 1_000)
 """Executions per second that the page answers for."""
 
@@ -94,6 +96,9 @@ PARTITION_GB = 20
 
 STEPS = 4
 
+KEPT_DAYS = (EXECUTIONS_KEPT_DAYS_MIN, 90)
+"""For which the page says at what rate a tenant's partition fills nevertheless."""
+
 
 class Request(msgspec.Struct, frozen=True):
     """Requests of one kind that an execution makes."""
@@ -129,6 +134,21 @@ def requests(result_kb: float = RESULT_KB) -> list[Request]:
         Request(executions, "replace: ended, announced", 2, ended_kb, REPLACE * write_ru(ended_kb)),
         Request(executions, "read", 2, EXECUTION_KB, read_ru(EXECUTION_KB)),
         Request(steps, "create", STEPS, step_kb, write_ru(step_kb)),
+    ]
+
+
+def deletion(result_kb: float = RESULT_KB) -> list[Request]:
+    """What the deletion of an execution asks of the store. A delete is taken as a create; the store
+    reads each record before, and a query costs at least as much as reading what it finds.
+    """
+    ended_kb, step_kb = EXECUTION_KB + STEPS * result_kb, STEP_KB + result_kb
+    executions, steps, approvals = "workflow_executions", "workflow_steps", "hitl_approvals"
+    return [
+        Request(executions, "read", 2, ended_kb, read_ru(ended_kb)),
+        Request(executions, "delete", 1, ended_kb, write_ru(ended_kb)),
+        Request(approvals, "query: none", 1, 0, read_ru(0)),
+        Request(steps, "query, read", 2 * STEPS, step_kb, read_ru(step_kb)),
+        Request(steps, "delete", STEPS, step_kb, write_ru(step_kb)),
     ]
 
 
@@ -249,10 +269,14 @@ def _request_rows() -> Iterable[Sequence[str]]:
     for one in requests():
         yield one.container, one.what, number(one.count), number(one.kb), number(one.ru)
     yield "", "an execution", "", "", number(ru_of_an_execution())
+    yield "", "its deletion", "", "", number(sum(one.ru for one in deletion()))
 
 
 def _tenants() -> str:
-    heads = ("container", "KB of an execution", "full after", "at 1/s", "at 10/s")
+    heads = (
+        *("container", "KB of an execution", "full after", "at 1/s", "at 10/s"),
+        *(f"kept {days} days: up to" for days in KEPT_DAYS),
+    )
     return table(
         heads,
         (
@@ -262,6 +286,10 @@ def _tenants() -> str:
                 f"{number(executions_until_full(container))} million",
                 f"{number(executions_until_full(container) * 1e6 / 86_400)} days",
                 f"{number(executions_until_full(container) * 1e5 / 86_400)} days",
+                *(
+                    f"{number(executions_until_full(container) * 1e6 / 86_400 / days)}/s"
+                    for days in KEPT_DAYS
+                ),
             )
             for container in ("workflow_executions", "workflow_steps")
         ),

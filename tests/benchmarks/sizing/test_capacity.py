@@ -6,7 +6,7 @@ import pytest
 
 from tests.benchmarks.sizing import capacity
 from tests.benchmarks.sizing.simulated_load import simulated, waits
-from tests.unit.executions.test_costs import OF_ANSWERS, OF_ONE
+from tests.unit.executions.test_costs import OF_A_DELETION, OF_ANSWERS, OF_ONE
 
 PAGE = (Path(__file__).parents[3] / "docs" / "scaling.md").read_text()
 
@@ -32,6 +32,16 @@ def test_the_model_makes_the_requests_that_are_counted() -> None:
     # Ours and our signals; the event, and the answers of the services.
     counted = OF_ONE["messages"] + OF_ANSWERS["signals"] + 1 + capacity.STEPS
     assert capacity.MESSAGES == counted
+
+
+def test_a_deletion_makes_the_requests_that_are_counted() -> None:
+    made = capacity.deletion()
+    deletes = sum(one.count for one in made if one.what == "delete")
+
+    assert OF_A_DELETION["writes"] == deletes
+    # Of executions one read, of steps and approvals a query; the store reads before each delete.
+    reads = sum(one.count for one in made if one.what == "read") - 1 + 2
+    assert OF_A_DELETION["reads"] == reads
 
 
 def test_documented_sizes_cost_what_is_documented_and_others_what_lies_between() -> None:

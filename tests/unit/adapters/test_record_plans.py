@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from blocks.adapters.sqlite.record_store import SqliteRecordStore, _select
+from blocks.contracts import workflows
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, StepRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
@@ -39,6 +40,14 @@ DUE = {"settled_at": None, "next_at": NotAbove(1.0)}
             ExecutionRecord,
             {"workflow": "w", "created_at": Between(since=datetime(2026, 1, 1, tzinfo=UTC))},
             "workflow_executions_by_workflow",
+        ),
+        (
+            ExecutionRecord,
+            {
+                "workflow": workflows.deletable(),
+                "created_at": Between(until=datetime(2026, 1, 1, tzinfo=UTC)),
+            },
+            "workflow_executions_by_age",
         ),
         (ExecutionRecord, {"status": "running"}, "workflow_executions_by_status"),
         (ApprovalRecord, {"status": "pending"}, "hitl_approvals_by_status"),

@@ -190,6 +190,23 @@ async def test_a_rerun_that_has_ended_can_be_followed_by_another(api: Api) -> No
     assert first != second
 
 
+async def test_a_rerun_is_new_though_an_earlier_one_was_deleted(api: Api) -> None:
+    completed = an_execution(status="completed", announced_at=now())
+    await api.holds(completed)
+    path = f"/api/v1/executions/{completed.id}/rerun"
+    reruns = []
+    for _ in range(2):
+        reruns.append((await post(api, path)).json()["id"])
+        stored = await api.store.read(A_TENANT, ExecutionRecord, reruns[-1])
+        await transitions.cancel(api.store, stored, "not now")
+    await api.store.delete(A_TENANT, ExecutionRecord, reruns[0])
+
+    third = (await post(api, path)).json()
+
+    assert "pending" == third["status"]
+    assert third["id"] != reruns[1]
+
+
 async def test_what_is_open_is_not_rerun(api: Api) -> None:
     running = an_execution(status="running")
     await api.holds(running)

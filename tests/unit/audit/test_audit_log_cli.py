@@ -48,7 +48,8 @@ from tests.support.payouts.payments import a_claim
 from tests.support.servers.ports import free_port
 
 READING = (
-    *("audit list", "claims log", "executions missing", "workflows status", "workflows history"),
+    *("audit list", "claims log", "executions missing", "executions deletable"),
+    *("workflows status", "workflows history"),
     *("openapi", "schemas", "settings", "version"),
 )
 ME = f"cli:{getpass.getuser()}"

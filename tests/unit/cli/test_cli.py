@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from blocks.contracts.ids import SYSTEM_TENANT
+from blocks.contracts.records import ExecutionRecord
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.topology import intake_queue
@@ -22,7 +25,15 @@ from blocks.webhooks.subscriptions import EVENT_TYPES
 from deployments.bootstrap.provision import provision
 from deployments.cli.app import cli
 from deployments.cli.commands import webhooks as webhook_commands
-from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_step, an_execution, new_id, now
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_step,
+    a_tenant_record,
+    an_execution,
+    new_id,
+    now,
+)
 from tests.support.servers.ports import free_port
 from tests.support.servers.webhook_receiver import Answer, a_receiver
 
@@ -383,6 +394,28 @@ async def test_a_failed_execution_is_retried_once_and_rerun_when_it_has_ended(
     assert f"{failed.id} is pending again: retry 1\n" == retried.stdout
     assert again.returncode == 1
     assert f"execution {failed.id} cannot be retried: it is pending" in refusal(again)
+
+
+async def test_what_would_be_deleted_is_counted_and_stays(orchestrator: Cli) -> None:
+    long_ago = now() - timedelta(days=91)
+    old = an_execution(
+        status="completed", created_at=long_ago, completed_at=long_ago, announced_at=long_ago
+    )
+    async with open_store(orchestrator.settings) as store:
+        await store.create(SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+        await store.create(A_TENANT, old)
+        await store.create(A_TENANT, an_execution(status="completed"))
+
+    count = ("executions", "deletable", "--kept-days")
+    table, lines = orchestrator.run(*count, "90"), orchestrator.run(*count, "90", "--json")
+
+    assert f"{A_TENANT}  opportunity-analysis  1" in table.stdout
+    assert [{"tenantId": A_TENANT, "workflow": "opportunity-analysis", "executions": 1}] == [
+        json.loads(line) for line in lines.stdout.splitlines()
+    ]
+    assert "none would be deleted\n" == orchestrator.run(*count, "92").stdout
+    async with open_store(orchestrator.settings) as store:
+        assert old == (await store.read(A_TENANT, ExecutionRecord, old.id)).record
 
 
 # --- webhooks -------------------------------------------------------------------------------------

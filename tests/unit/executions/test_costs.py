@@ -20,8 +20,10 @@ from blocks import signals
 from blocks.adapters.forwarding import ForwardingEventBus, ForwardingRecordStore
 from blocks.approvals import lifecycle
 from blocks.approvals.decisions import Vote
+from blocks.clock import utc_now
 from blocks.contracts.analysis import ANALYSIS_STEPS
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record
+from blocks.executions.retention import Retention
 from blocks.executions.steps import step_records
 from blocks.ports import EventBus, Message, Query, RecordStore
 from blocks.processes.ending import ended
@@ -73,6 +75,9 @@ OF_A_SLICE = Counter(messages=1, signals=1)
 
 OF_AN_APPROVAL = Counter(messages=2, reads=7, writes=9)
 """In addition, of an execution that a person approves."""
+
+OF_A_DELETION = Counter(reads=3, writes=5)
+"""Of an execution whose time is over; of all that are looked at together, one more read."""
 
 
 class CountedBus(ForwardingEventBus):
@@ -217,6 +222,19 @@ async def test_an_execution_costs_no_more_than_it_did(scene: Scene) -> None:
 
 def times(number: int, costs: Counter[str]) -> Counter[str]:
     return Counter({what: number * cost for what, cost in costs.items()})
+
+
+async def test_a_deletion_costs_no_more_than_it_did(scene: Scene) -> None:
+    async with services_on(scene.plain_bus, "costs"), scene.listening():
+        await scene.opened(2, amount=1000)
+        async with scene.working():
+            await carried_out(scene)
+    scene.costs.clear()
+
+    assert 2 == await Retention().delete(scene.store, A_TENANT, utc_now())
+
+    allowed = times(2, OF_A_DELETION) + Counter(reads=1)
+    assert {} == scene.costs - allowed, f"{scene.costs} instead of {allowed}"
 
 
 async def test_records_are_as_large_as_sizing_assumes(scene: Scene) -> None:

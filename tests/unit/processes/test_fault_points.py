@@ -16,6 +16,7 @@ POINTS = (
     *fault_points.OF_A_PHASE,
     *fault_points.OF_A_JOB,
     *fault_points.OF_A_DEAD_LETTER,
+    *fault_points.OF_A_DELETION,
     *fault_points.OF_A_PAYOUT,
     *fault_points.OF_A_BACKUP,
     *fault_points.OF_A_CLOCK,
