@@ -3,6 +3,7 @@ what waits is not in them.
 """
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -21,13 +22,22 @@ _SAMPLES_PER_SECOND = "50"
 async def flame_graphs(folder: Path, name: str, parts: Sequence[Part]) -> AsyncIterator[None]:
     """`PART-of-NAME.svg` of each part, of the time that this lasts."""
     words = name.replace(" ", "-")
-    recording = [_record(folder / f"{part.name}-of-{words}.svg", part.pid) for part in parts]
+    files = {part: folder / f"{part.name}-of-{words}.svg" for part in parts}
+    recording = [_record(file, part.pid) for part, file in files.items()]
     try:
         yield
     finally:
         for recorder in recording:
             recorder.send_signal(signal.SIGINT)
         await asyncio.gather(*(asyncio.to_thread(recorder.wait, 60) for recorder in recording))
+        for part, file in files.items():
+            _title(file, f"{part.name}: {name}")
+
+
+def _title(file: Path, title: str) -> None:
+    """In place of py-spy's command, which has paths of this machine."""
+    drawn = re.sub(r"<!--.*?-->", "", file.read_text(), flags=re.DOTALL)
+    file.write_text(re.sub(r">[^<>]*py-spy record[^<>]*<", f">{title}<", drawn))
 
 
 def _record(file: Path, pid: int) -> "subprocess.Popen[bytes]":
