@@ -1,37 +1,23 @@
 """Documents of the older orchestrator, which have no `kind`, as both record stores read them."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.older_service import OlderWorkflow
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.ports import Between, NotAbove, NotFound, Query, RecordStore, Stale, Where
 from tests.ports.test_record_store import cosmos_store
+from tests.ports.test_record_store import store as store
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, new_id
 from tests.support.older_service import left_behind, older_approval, older_workflow
 from tests.support.servers.cosmos import CosmosEmulator
 
 APPROVALS, WORKFLOWS = "hitl_approvals", "workflow_workflows"
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=["sqlite", "cosmos"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    if request.param == "sqlite":
-        async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
-            yield sqlite
-    else:
-        emulator = request.getfixturevalue("cosmos_emulator")
-        async with cosmos_store(emulator, database=new_id()) as cosmos:
-            await cosmos.provision()
-            yield cosmos
 
 
 async def ids_of(store: RecordStore, where: Where, **query: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Executions go when their time is over, and with them what is theirs alone; on both stores."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,6 @@ from api.executions.retention import delete_old_executions
 from blocks.actions.retrying import reopen_execution
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
-from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT, step_record_id
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record, StepRecord
 from blocks.executions import retention
@@ -22,7 +21,7 @@ from blocks.ports import NotFound, RecordStore, Unavailable
 from blocks.processes.ending import ended
 from blocks.queries import every
 from blocks.settings import load_settings
-from tests.ports.test_record_store import cosmos_store
+from tests.ports.test_record_store import store as store
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -30,7 +29,6 @@ from tests.support.factories import (
     a_tenant_record,
     an_approval,
     an_execution,
-    new_id,
     now,
 )
 from tests.support.metrics import Gain
@@ -44,18 +42,6 @@ LATELY = BEFORE + timedelta(days=1)
 
 DELETED = "workflow_orchestrator_executions_deleted_total"
 FAILED = "workflow_orchestrator_execution_deletions_failed_total"
-
-
-@pytest.fixture(params=["sqlite", "cosmos"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    if request.param == "sqlite":
-        async with SqliteRecordStore(tmp_path / "records.db") as sqlite:
-            yield sqlite
-    else:
-        emulator = request.getfixturevalue("cosmos_emulator")
-        async with cosmos_store(emulator, database=new_id()) as cosmos:
-            await cosmos.provision()
-            yield cosmos
 
 
 async def an_old_execution(store: RecordStore, **changes: Any) -> ExecutionRecord:
