@@ -68,7 +68,8 @@ class Intake:
             created |= await self._create_together(
                 [execution for execution in executions if execution.workflow == workflow]
             )
-        fault_points.reached("after-record")
+        if created:
+            fault_points.reached("after-record")
         for execution in executions:
             if execution.id in created:
                 self._submit(execution)
