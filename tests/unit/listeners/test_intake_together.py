@@ -105,14 +105,13 @@ async def test_those_that_come_again_are_known_and_the_others_are_created(
     assert 5 == len(await executions(counted))
 
 
-async def test_an_id_that_two_events_have_is_that_of_the_first(counted: CountedStore) -> None:
+async def test_of_two_events_with_one_id_one_is_refused(counted: CountedStore) -> None:
     outcomes = await opened(
         context_of(counted).intake, event("e", "o-1"), event("e", "o-2"), event("f", "o-3")
     )
 
-    assert ["created", "created"] == [outcomes[0], outcomes[2]]
-    assert isinstance(outcomes[1], Rejected)
-    assert {"o-1", "o-3"} == {execution.subject for execution in await executions(counted)}
+    assert ["created", "created"] == [one for one in outcomes if not isinstance(one, Rejected)]
+    assert 2 == len(await executions(counted))
 
 
 async def test_an_event_that_is_too_large_for_the_store_holds_no_other_up(
@@ -141,18 +140,23 @@ async def test_while_the_store_is_away_no_event_is_opened(counted: CountedStore)
 Step = tuple[str, str, bool]
 """Id of an event, its subject, and whether its shard was updated."""
 
-STEPS = st.lists(
-    st.lists(
-        st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(SUBJECTS), st.booleans()),
-        min_size=1,
-        max_size=8,
-    ),
+
+def _one_subject_of_each_id(bunch: list[Step]) -> list[Step]:
+    """Of two events about different things under one id, that lie in the queue together, either may
+    be the first.
+    """
+    first = {id: subject for id, subject, _ in reversed(bunch)}
+    return [(id, first[id], is_shard) for id, _, is_shard in bunch]
+
+
+BUNCH = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(SUBJECTS), st.booleans()),
     min_size=1,
-    max_size=4,
-)
+    max_size=8,
+).map(_one_subject_of_each_id)
 
 
-@given(STEPS)
+@given(st.lists(BUNCH, min_size=1, max_size=4))
 @settings(max_examples=40, deadline=None)
 async def test_a_bunch_becomes_what_its_events_become_one_after_the_other(
     bunches: list[list[Step]],
