@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 from rich.console import Console
@@ -71,8 +72,13 @@ async def run(
     names: Sequence[str], options: Options, folder: Path, console: Console
 ) -> list[Report]:
     """The reports, each shown and written as soon as it is there."""
-    reports = []
-    async with QuickStage() if options.quick else Stage() as stage:
+    reports, began = [], monotonic()
+
+    def tell(part: str) -> None:
+        minutes, seconds = divmod(round(monotonic() - began), 60)
+        console.print(f"{minutes:3}:{seconds:02} {part}", style="dim")
+
+    async with QuickStage(tell) if options.quick else Stage(tell) as stage:
         for name in names:
             console.print(f"\n{name}: load {os.getloadavg()[0]:.2f}", style="dim")
             report = await BENCHMARKS[name](stage, options)

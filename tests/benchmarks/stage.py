@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,11 @@ S = TypeVar("S", RabbitMQNode, CosmosEmulator, Postgres)
 class Stage:
     """Servers, each started when first asked for; all are gone with its `async with`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        """`tell` is given the name of each part before it starts: most of a benchmark is waiting
+        for them.
+        """
+        self._tell = tell
         self._open = AsyncExitStack()
         self._rabbitmq: RabbitMQNode | None = None
         self._cosmos: CosmosEmulator | None = None
@@ -46,6 +50,7 @@ class Stage:
 
     def folder(self, name: str) -> Path:
         self._count += 1
+        self._tell(name)
         folder = self._root / f"{name}-{self._count}"
         folder.mkdir()
         return folder
@@ -133,8 +138,8 @@ class QuickStage(Stage):
     not how fast.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(tell)
         self._server: PrefectServer | None = None
         self._system: System | None = None
 
