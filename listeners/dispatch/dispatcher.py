@@ -89,6 +89,8 @@ class Dispatcher:
         self._limits = RunningLimits(store)
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
+        self.held_up_by: str | None = None
+        """Why what waits was not dispatched at the last try; None: nothing holds it up."""
         self._reasons: dict[str, str] = {}
         self._subjects: dict[str, str] = {}
         self._changed = asyncio.Event()
@@ -139,11 +141,13 @@ class Dispatcher:
                     self._queue.policy, self._queue.tenants(), self._unstarted
                 )
                 batch = self._unanswered or self._next_batch()
+                if batch is not None:
+                    await self._start(batch)
+                self.held_up_by = None
                 if batch is None:
                     await self._wait_for(self._changed, watching=len(self._queue) > 0)
-                else:
-                    await self._start(batch)
             except (Unavailable, NotFound) as error:
+                self.held_up_by = str(error)
                 log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
 

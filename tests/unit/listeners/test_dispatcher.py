@@ -369,6 +369,23 @@ async def test_nothing_is_lost_while_prefect_is_down(
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
 
 
+async def test_why_executions_wait_is_known_until_they_are_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
+    async def is_held_up_by(reason: str | None) -> bool:
+        return dispatcher.held_up_by == reason
+
+    async with at_work(dispatcher):
+        assert await is_held_up_by(None)
+        flow_runs.is_down = True
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await eventually(lambda: is_held_up_by("Prefect is down"))
+
+        flow_runs.is_down = False
+        await eventually(lambda: is_held_up_by(None))
+        assert [(A_TENANT, ["e-1"])] == flow_runs.started
+
+
 async def test_what_is_being_dispatched_is_not_dispatched_again_by_a_sweep_that_finds_it_pending(
     store: RecordStore, bus: EventBus
 ) -> None:
