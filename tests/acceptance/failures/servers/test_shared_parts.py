@@ -11,15 +11,13 @@ import httpx
 import pytest
 
 from deployments.local.readiness import api_url
-from tests.acceptance.failures.servers.shared_parts import (
-    OUTAGES,
+from tests.acceptance.failures.servers.at_work import (
     TICK_EVERY,
     Arrivals,
-    SharedParts,
     scheduled,
     scheduled_in_time,
-    shared_parts,
 )
+from tests.support.scale.shared_parts import OUTAGES, SharedParts, shared_parts
 from tests.support.servers.rabbitmq import RabbitMQNode
 from tests.support.system.analysis_services import AnalysisServices
 from tests.support.system.invariants import done_once

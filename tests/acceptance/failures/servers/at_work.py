@@ -1,77 +1,25 @@
-"""The Redis and the PostgreSQL that two Prefect servers share, each to be taken away; and what goes
-on meanwhile: events that come, a schedule that fires.
-"""
+"""What goes on while a part is away: events that come, a schedule that fires."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import msgspec
 
 from blocks.adapters.prefect.flow_runs import TAG
 from blocks.contracts.records import ExecutionRecord
 from blocks.ports import Message
 from blocks.queries import every
 from tests.support.factories import A_TENANT
-from tests.support.operations.redis_server import RedisServer
-from tests.support.scale.prefect_servers import PrefectServers
-from tests.support.servers.postgres import Postgres
 from tests.support.system.analysis_services import opportunity_event
 from tests.support.system.orchestra import Orchestra
 from tests.support.waiting import eventually
 
 EVENT_EVERY_SECONDS = 0.6
 TICK_EVERY = timedelta(seconds=5)
-
-
-class SharedParts(msgspec.Struct, frozen=True):
-    """Two servers and what they share."""
-
-    servers: PrefectServers
-    postgres: Postgres
-    redis: RedisServer
-
-
-Act = Callable[[SharedParts], None]
-
-OUTAGES: dict[str, tuple[Act, Act]] = {
-    "Redis killed": (lambda parts: parts.redis.kill(), lambda parts: parts.redis.start()),
-    "Redis hangs": (lambda parts: parts.redis.freeze(), lambda parts: parts.redis.thaw()),
-    "PostgreSQL killed": (
-        lambda parts: parts.postgres.kill(),
-        lambda parts: parts.postgres.start(),
-    ),
-    "PostgreSQL hangs": (
-        lambda parts: parts.postgres.freeze(),
-        lambda parts: parts.postgres.thaw(),
-    ),
-}
-"""How each begins and ends."""
-
-
-@asynccontextmanager
-async def shared_parts(folder: Path) -> AsyncIterator[SharedParts]:
-    """Two servers at work; Redis and PostgreSQL write to disk, as in compose.yaml."""
-    (redis_folder := folder / "redis").mkdir()
-    redis = RedisServer("--appendonly", "yes", "--dir", str(redis_folder))
-    postgres, servers = Postgres(), None
-    try:
-        await asyncio.to_thread(redis.start)
-        await asyncio.to_thread(postgres.start)
-        database = postgres.create_database("prefect")
-        servers = PrefectServers(folder / "servers", database, redis)
-        await asyncio.to_thread(servers.start)
-        yield SharedParts(servers, postgres, redis)
-    finally:
-        if servers:
-            await asyncio.to_thread(servers.close)
-        postgres.close()
-        redis.kill()
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -90,13 +38,13 @@ class Arrivals:
     @asynccontextmanager
     async def coming(self) -> AsyncIterator[None]:
         """They come while the context lasts."""
-        publishing = asyncio.create_task(self._publish_for_ever())
+        stopping = asyncio.Event()
+        publishing = asyncio.create_task(self._publish_until(stopping))
         try:
             yield
         finally:
-            publishing.cancel()
-            with suppress(asyncio.CancelledError):
-                await publishing
+            stopping.set()
+            await publishing
 
     async def have_ended(self, count: int | None = None) -> bool:
         """So many executions, or those of all events, have ended and are announced."""
@@ -123,8 +71,8 @@ class Arrivals:
             and (record.tenant_id == A_TENANT) == (of_whom == "at work")
         ]
 
-    async def _publish_for_ever(self) -> None:
-        while True:
+    async def _publish_until(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
             for tenant_id in (A_TENANT, str(uuid4())):
                 event = opportunity_event(
                     tenant_id, str(uuid4()), id=str(uuid4()), metadata={"amount": 1_000}
