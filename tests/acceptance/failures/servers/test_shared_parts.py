@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.long
 
 AWAY_SECONDS = 15.0
 AFTER_SECONDS = 10.0
+LONGER_AWAY_SECONDS = 40
+"""Longer than five writes, five seconds apart: then Prefect gives events up by default."""
 RECOVERED_WITHIN_SECONDS = 240.0
 """On a machine that other programs keep busy; on a quiet one it is seconds."""
 
@@ -99,6 +102,36 @@ async def test_what_came_meanwhile_ends_once_and_schedules_go_on_without_a_resta
     for tenant_id, events in by_tenant.items():
         for execution in await done_once(parts, ledger, events, tenant_id=tenant_id):
             assert "completed" == execution.status
+
+
+async def test_events_that_came_while_postgresql_was_away_are_written_after_it(
+    shared: SharedParts,
+) -> None:
+    accepted: list[str] = []
+    async with httpx.AsyncClient(base_url=shared.servers.api_url, timeout=10) as client:
+
+        async def are_written() -> bool:
+            since = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+            wanted = {"event": {"name": ["tests.servers"]}, "occurred": {"since": since}}
+            found = await client.post("/events/filter", json={"filter": wanted, "limit": 50})
+            return found.is_success and set(accepted) <= {
+                event["id"] for event in found.json()["events"]
+            }
+
+        await asyncio.to_thread(shared.postgres.kill)
+        for _ in range(LONGER_AWAY_SECONDS):
+            accepted.append(id := str(uuid4()))
+            event = {
+                "id": id,
+                "occurred": datetime.now(UTC).isoformat(),
+                "event": "tests.servers",
+                "resource": {"prefect.resource.id": "tests.servers"},
+            }
+            (await client.post("/events", json=[event])).raise_for_status()
+            await asyncio.sleep(1)
+        await asyncio.to_thread(shared.postgres.start)
+
+        await eventually(are_written, within_seconds=RECOVERED_WITHIN_SECONDS, every_seconds=1)
 
 
 async def recovered(parts: Orchestra, arrivals: Arrivals, count: int | None = None) -> None:
