@@ -29,6 +29,10 @@ WAITING = Gauge(
     "workflow_orchestrator_dispatch_executions_waiting",
     "Executions that wait in this listener to be dispatched",
 )
+HELD_UP = Gauge(
+    "workflow_orchestrator_dispatch_held_up",
+    "1 while what waits in this listener cannot be dispatched",
+)
 UNSTARTED = Gauge(
     "workflow_orchestrator_dispatch_flow_runs_unstarted",
     "Flow runs that this listener started and of which no worker has reported yet that "

@@ -79,15 +79,23 @@ async def run_listener(settings: Settings) -> None:
             *collectors(store, bus, topology(settings)),
         ) as consumers:
 
-            def is_ready() -> bool:
+            def is_consuming() -> bool:
                 return all(consumer.is_registered for consumer in consumers)
 
+            def is_ready() -> bool:
+                return is_consuming() and dispatcher.held_up_by is None
+
             async def are_registered() -> None:
-                if not is_ready():
+                if not is_consuming():
                     raise Unavailable("the broker does not know every consumer of this listener")
+
+            async def dispatches() -> None:
+                if reason := dispatcher.held_up_by:
+                    raise Unavailable(f"executions wait: {reason}")
 
             port.probes = {
                 "consumers": are_registered,
+                "dispatch": dispatches,
                 "database": store.ping,
                 "broker": bus.ping,
                 "prefect": flow_runs.ping,

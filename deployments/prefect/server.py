@@ -65,6 +65,11 @@ SERVER_TUNING = (
         "SQLite has one writer: few, large commits",
     ),
     Tuning(
+        "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_MAX_FLUSH_RETRIES",
+        "1000",
+        "by default events are dropped after five failed writes, 25 s without a database",
+    ),
+    Tuning(
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED",
         "events,flow_runs",
         "by default only events are ever deleted; ended runs go after 90 days",

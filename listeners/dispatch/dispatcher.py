@@ -46,6 +46,9 @@ claimed.
 """
 
 
+_ANSWER_SECONDS = 10.0
+"""How long a busy Prefect may take to make a flow run."""
+
 _SAME_RUN_TRIES = 10
 """How often a flow run is requested before its executions go back into the queue."""
 
@@ -89,12 +92,15 @@ class Dispatcher:
         self._limits = RunningLimits(store)
         self._dispatched: dict[str, float] = {}
         self._unanswered: _Batch | None = None
+        self._refusal: str | None = None
+        self._asking_since: float | None = None
         self._reasons: dict[str, str] = {}
         self._subjects: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._may_join = asyncio.Event()
         self._policy_changed = asyncio.Event()
         metrics.WAITING.set_function(self._waiting)
+        metrics.HELD_UP.set_function(lambda: self.held_up_by is not None)
         metrics.UNSTARTED.set_function(lambda: len(self._unstarted))
 
     def submit(
@@ -130,6 +136,14 @@ class Dispatcher:
             finally:
                 await ended(*working)
 
+    @property
+    def held_up_by(self) -> str | None:
+        """Why what waits is not dispatched; None: nothing holds it up."""
+        silent = monotonic() - self._asking_since if self._asking_since is not None else 0.0
+        if silent > _ANSWER_SECONDS:
+            return f"Prefect has not answered for {silent:.0f} s"
+        return self._refusal
+
     # --- dispatch ---------------------------------------------------------------------------------
 
     async def _dispatch_for_ever(self) -> None:
@@ -139,11 +153,13 @@ class Dispatcher:
                     self._queue.policy, self._queue.tenants(), self._unstarted
                 )
                 batch = self._unanswered or self._next_batch()
+                if batch is not None:
+                    await self._start(batch)
+                self._refusal = None
                 if batch is None:
                     await self._wait_for(self._changed, watching=len(self._queue) > 0)
-                else:
-                    await self._start(batch)
             except (Unavailable, NotFound) as error:
+                self._refusal = str(error)
                 log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
 
@@ -232,8 +248,9 @@ class Dispatcher:
     async def _start(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
         name = run_name(workflow, batch.subjects)
+        self._asking_since = now = monotonic()
         # Before the call: a sweep during the call to Prefect must not find them once more.
-        self._dispatched |= dict.fromkeys(execution_ids, monotonic())
+        self._dispatched |= dict.fromkeys(execution_ids, now)
         try:
             run_id = await self._flow_runs.start(
                 workflow, tenant_id, execution_ids, key=batch.key, name=name
@@ -241,6 +258,8 @@ class Dispatcher:
         except (Unavailable, NotFound):
             self._keep(batch)
             raise
+        finally:
+            self._asking_since = None
         self._unanswered = None
         fault_points.reached("after-dispatch")
         self._unstarted.add(UnstartedRun(id=run_id, lane=batch.lane, executions=len(execution_ids)))

@@ -31,6 +31,7 @@ from tests.benchmarks.measurements import (
 )
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import FOLDER, Report, figures_table
+from tests.benchmarks.sizing import kept_rows
 from tests.benchmarks.stage import QuickStage, Stage
 
 BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
@@ -47,6 +48,7 @@ BENCHMARKS: Mapping[str, Callable[[Stage, Options], Awaitable[Report]]] = {
     "phases": phases.measure,
     "journeys": journeys.measure,
     "servers": servers.measure,
+    "rows": kept_rows.measure,
     "pages": pages.measure,
 }
 

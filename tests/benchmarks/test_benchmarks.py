@@ -28,6 +28,7 @@ def test_every_benchmark_runs_and_writes_its_figures(tmp_path: Path) -> None:
         "pages",
         "peers",
         "phases",
+        "rows",
         "scaling",
         "servers",
     ] == written

@@ -7,13 +7,12 @@ import time
 from itertools import cycle
 from typing import Any
 
-import asyncpg
-
 from tests.benchmarks.measurements.latency import Stopwatch, stopwatch
 from tests.benchmarks.options import Options
 from tests.benchmarks.percentiles import percentile
 from tests.benchmarks.report import Figure, Report
 from tests.benchmarks.sizing import capacity
+from tests.benchmarks.sizing.kept_rows import kept_by_prefect, of_a_run, summed
 from tests.benchmarks.stage import Stage
 from tests.benchmarks.system import System, some_tenants, used
 
@@ -35,13 +34,13 @@ async def measure(stage: Stage, options: Options) -> Report:
             for rate in rates:
                 count = options.events or int(rate * seconds)
                 samples.append(await offered(system, watch, rate, count))
+        await asyncio.sleep(system.settings.dispatch.open_seconds)  # the last runs have ended
         after = await kept_by_prefect(system)
     runs = sum(sample["flow_runs"] for sample in samples)
     figures = [Figure(f"{one['rate']}/s: ended p95", one["p95"], "s") for one in samples]
     figures += [
-        Figure(f"{what} of a flow run", (after[what] - before[what]) / runs, "")
-        for what in before
-        if runs
+        Figure(f"of a flow run: {what}", value, unit)
+        for what, value, unit in summed(of_a_run(before, after, runs))
     ]
     return Report("load", "a steady load, and the model", {"rates": rates}, figures, samples)
 
@@ -71,25 +70,3 @@ async def offered(system: System, watch: Stopwatch, rate: float, count: int) -> 
         "cores": {name: spent[name] / seconds for name in _OURS if name in spent},
         "predicted_cores": {name: predicted.cores[name] for name in _OURS if name in spent},
     }
-
-
-async def kept_by_prefect(system: System) -> dict[str, float]:
-    """Rows and KB of Prefect's tables, those of its events apart; nothing where it has SQLite."""
-    url = system.server.database_url
-    if not url.startswith("postgresql"):
-        return {}
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        kept = {"rows": 0.0, "KB": 0.0, "rows of events": 0.0, "KB of events": 0.0}
-        for (table,) in await connection.fetch(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        ):
-            of = " of events" if table in ("events", "event_resources") else ""
-            kept[f"rows{of}"] += await connection.fetchval(f'SELECT count(*) FROM "{table}"')
-            size = await connection.fetchval(
-                "SELECT pg_total_relation_size($1::text::regclass)", table
-            )
-            kept[f"KB{of}"] += size / 1000
-        return kept
-    finally:
-        await connection.close()

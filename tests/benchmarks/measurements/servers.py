@@ -1,10 +1,12 @@
-"""Servers: what callers, schedules and events notice when one of two Prefect servers is gone."""
+"""Servers: what callers, schedules and events notice when one of two Prefect servers is gone, or
+what both share.
+"""
 
 import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +17,11 @@ import httpx
 from tests.benchmarks.options import Options
 from tests.benchmarks.report import Figure, Report
 from tests.benchmarks.stage import Stage
-from tests.support.operations.redis_server import RedisServer
-from tests.support.scale.prefect_servers import PrefectServers
+from tests.support.scale.shared_parts import OUTAGES, Act, SharedParts, shared_parts
 from tests.support.waiting import eventually
 
 _PAUSE_SECONDS = 0.3
-_BEFORE_SECONDS, _AFTER_SECONDS = 3.0, 20.0
+_BEFORE_SECONDS, _AWAY_SECONDS, _AFTER_SECONDS = 3.0, 15.0, 25.0
 _STORED_SECONDS = 30.0
 _ANSWER_SECONDS = 5.0
 """A caller that waits longer than this for a read counts it as failed."""
@@ -28,22 +29,14 @@ _ANSWER_SECONDS = 5.0
 
 async def measure(stage: Stage, options: Options) -> Report:
     """Four callers and three events a second through HAProxy, each kind of failure in turn, on
-    servers that are whole again.
+    servers that are whole again; what they share is gone for 15 seconds.
     """
-    redis = RedisServer()
-    redis.start()
-    folder = stage.folder("servers")
-    servers = PrefectServers(folder, stage.postgres.create_database(folder.name), redis)
-    try:
-        await asyncio.to_thread(servers.start)
+    async with shared_parts(stage.folder("servers")) as shared:
         samples = [
-            await _broken(servers, name, do, undo)
+            await _broken(shared, name, do, undo)
             for _ in range(options.turns(3))
             for name, (do, undo) in _FAILURES.items()
         ]
-    finally:
-        await asyncio.to_thread(servers.close)
-        redis.kill()
     parameters = {"servers": 2, "callers": 4, "event_every_seconds": _PAUSE_SECONDS}
     figures = [figure for name in _FAILURES for figure in _figures(name, samples)]
     return Report("servers", "one of two Prefect servers dies", parameters, figures, samples)
@@ -51,9 +44,15 @@ async def measure(stage: Stage, options: Options) -> Report:
 
 def _figures(name: str, samples: list[dict[str, Any]]) -> list[Figure]:
     ones = [sample for sample in samples if sample["failure"] == name]
+    limit = None if name in OUTAGES else 15
     longest = {key: max(one[key] for one in ones) for key in ones[0] if key != "failure"}
     return [
-        Figure(f"{name}: requests failed until", longest["failed_until_seconds"], "s", at_most=15),
+        Figure(
+            f"{name}: requests failed until",
+            longest["failed_until_seconds"],
+            "s",
+            at_most=limit,
+        ),
         Figure(f"{name}: requests that failed, at most", longest["requests_failed"], ""),
         Figure(f"{name}: a new schedule's runs exist after", longest["scheduled_seconds"], "s"),
         Figure(f"{name}: events accepted and lost, at most", longest["events_lost"], ""),
@@ -63,44 +62,63 @@ def _figures(name: str, samples: list[dict[str, Any]]) -> list[Figure]:
 # --- the failures ---------------------------------------------------------------------------------
 
 
-def _kill(servers: PrefectServers) -> None:
-    servers.members[0].kill()
+def _kill(shared: SharedParts) -> None:
+    shared.servers.members[0].kill()
 
 
-def _stop(servers: PrefectServers) -> None:
-    servers.members[0].stop()
+def _stop(shared: SharedParts) -> None:
+    shared.servers.members[0].stop()
 
 
-def _freeze(servers: PrefectServers) -> None:
-    os.kill(servers.members[0].pid, signal.SIGSTOP)
+def _freeze(shared: SharedParts) -> None:
+    os.kill(shared.servers.members[0].pid, signal.SIGSTOP)
 
 
-def _thaw(servers: PrefectServers) -> None:
-    os.kill(servers.members[0].pid, signal.SIGCONT)
+def _thaw(shared: SharedParts) -> None:
+    os.kill(shared.servers.members[0].pid, signal.SIGCONT)
 
 
-Act = Callable[[PrefectServers], None]
+def _start(shared: SharedParts) -> None:
+    shared.servers.start()
+
+
+def _nothing(_: SharedParts) -> None:
+    pass
+
+
+def _for_a_while(begin: Act, end: Act) -> Act:
+    def away(shared: SharedParts) -> None:
+        begin(shared)
+        time.sleep(_AWAY_SECONDS)
+        end(shared)
+
+    return away
+
+
 _FAILURES: dict[str, tuple[Act, Act]] = {
-    "healthy": (lambda servers: None, lambda servers: None),
-    "killed": (_kill, PrefectServers.start),
+    "healthy": (_nothing, _nothing),
+    "killed": (_kill, _start),
     "hangs": (_freeze, _thaw),
-    "restarted": (_stop, PrefectServers.start),
+    "restarted": (_stop, _start),
+    **{name: (_for_a_while(*outage), _nothing) for name, outage in OUTAGES.items()},
 }
+"""What is done, and what makes them whole again: of one server, or of what both share."""
 
 
-async def _broken(servers: PrefectServers, name: str, do: Act, undo: Act) -> dict[str, Any]:
+async def _broken(shared: SharedParts, name: str, do: Act, undo: Act) -> dict[str, Any]:
     """What was noticed from the failure on, while it lasted."""
+    servers = shared.servers
     noticed = _Noticed()
     async with httpx.AsyncClient(base_url=servers.api_url, timeout=_ANSWER_SECONDS) as client:
         async with _callers(client, noticed), _events(client, noticed):
             await asyncio.sleep(_BEFORE_SECONDS)
             began = time.monotonic()
-            stopping = asyncio.create_task(asyncio.to_thread(do, servers))
+            stopping = asyncio.create_task(asyncio.to_thread(do, shared))
             scheduled = asyncio.create_task(_scheduled_after(client))
             await asyncio.sleep(_AFTER_SECONDS)
             await stopping
             scheduled_seconds = await scheduled
-        await asyncio.to_thread(undo, servers)
+        await asyncio.to_thread(undo, shared)
     lost = await _lost(servers.api_url, noticed.accepted)
     failed = [at - began for at in noticed.failed if at >= began]
     return {

@@ -178,6 +178,49 @@ def _documented(kb: float, column: int) -> float:
     raise ValueError(f"{kb} KB is more than the model knows")
 
 
+# --- Prefect's database ---------------------------------------------------------------------------
+
+PREFECT_ROWS = {
+    "flow_run": 1,
+    "flow_run_state": 4,
+    "task_run": 4,
+    "task_run_state": 12,
+    "artifact": 1,
+    "log": 9,
+    "events": 16,
+    "event_resources": 128,
+}
+"""Of a flow run of one execution; held by tests/acceptance/executions/test_prefect_rows.py."""
+
+PREFECT_KB = {"runs": (31.0, 59.0), "events": (123.0, 130.0)}
+"""On PostgreSQL with indexes, of a flow run of one execution and of a hundred, as
+`python -m tests.benchmarks rows` measures it. `runs` is all that goes with its flow run.
+"""
+
+RETENTION_DAYS = {"runs": 90, "events": 7}
+"""As compose.yaml and the embedded server have it."""
+
+
+def prefect_gigabytes_a_day(rate: float) -> dict[str, float]:
+    """Of flow runs and of events: what a day at this rate adds."""
+    size = size_of(rate)
+    return {
+        what: size.flow_runs * 86_400 * _between(one, hundred, size.batch) / 1_000_000
+        for what, (one, hundred) in PREFECT_KB.items()
+    }
+
+
+def prefect_gigabytes(rate: float, days: Mapping[str, float]) -> float:
+    """What is kept once every retention has been reached."""
+    a_day = prefect_gigabytes_a_day(rate)
+    return sum(a_day[what] * days[what] for what in a_day)
+
+
+def _between(one: float, hundred: float, batch: float) -> float:
+    """KB of a flow run of so many executions: each adds as much as the one before."""
+    return one + (hundred - one) / 99 * (batch - 1)
+
+
 # --- what breaks first ----------------------------------------------------------------------------
 
 
@@ -216,6 +259,7 @@ def tables() -> list[str]:
         table(("container", "request", "times", "KB", "RU"), _request_rows()),
         table(("limit", "executions/s"), ((name, number(at)) for name, at in limits())),
         _tenants(),
+        _kept_by_prefect(),
     ]
 
 
@@ -292,6 +336,33 @@ def _tenants() -> str:
                 ),
             )
             for container in ("workflow_executions", "workflow_steps")
+        ),
+    )
+
+
+def _kept_by_prefect() -> str:
+    retentions = [
+        RETENTION_DAYS,
+        {"runs": 14, "events": 7},
+        {"runs": 14, "events": 1},
+    ]
+    heads = (
+        "executions/s",
+        "flow runs/s, at most",
+        "GB a day: flow runs",
+        "events",
+        *(f"GB in all: {kept['runs']} and {kept['events']} days" for kept in retentions),
+    )
+    return table(
+        heads,
+        (
+            (
+                number(rate),
+                number(size_of(rate).flow_runs),
+                *(number(gigabytes) for gigabytes in prefect_gigabytes_a_day(rate).values()),
+                *(number(prefect_gigabytes(rate, kept)) for kept in retentions),
+            )
+            for rate in RATES
         ),
     )
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from prefect.settings import Settings
 
 from tests.benchmarks.sizing import capacity
 from tests.benchmarks.sizing.simulated_load import simulated, waits
 from tests.unit.executions.test_costs import OF_A_DELETION, OF_ANSWERS, OF_ONE
 
-PAGE = (Path(__file__).parents[3] / "docs" / "scaling.md").read_text()
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "scaling.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,24 @@ def test_more_executions_need_larger_batches_and_then_more_prefect_servers() -> 
     assert 1 == sizes[0].batch < sizes[1].batch < sizes[2].batch
     assert all(size.batch <= capacity.BATCH_MAX for size in sizes)
     assert all(size.cores["prefect"] <= capacity.BUSY * size.prefect_servers for size in sizes)
+
+
+def test_prefect_keeps_its_rows_for_as_long_as_the_model_assumes() -> None:
+    defaults = Settings.model_construct().server
+    kept = {
+        "runs": defaults.services.db_vacuum.retention_period,
+        "events": defaults.events.retention_period,
+    }
+    assert {what: time.days for what, time in kept.items()} == capacity.RETENTION_DAYS
+    assert "RETENTION" not in (ROOT / "deployments" / "docker" / "compose.yaml").read_text()
+
+
+def test_a_larger_batch_is_one_row_and_a_little_more_of_it() -> None:
+    of_one, of_more = (capacity.prefect_gigabytes_a_day(rate) for rate in (10, 400))
+    assert of_one["runs"] < of_more["runs"] < 3 * of_one["runs"]
+    assert capacity.prefect_gigabytes(10, {"runs": 2, "events": 1}) == pytest.approx(
+        2 * of_one["runs"] + of_one["events"]
+    )
 
 
 def test_a_million_executions_cost_by_the_price_and_the_size_of_results() -> None:

@@ -3,7 +3,9 @@
 What it holds is lost with a kill, as with a container without a volume.
 """
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -57,6 +59,13 @@ class RedisServer:
                     return
                 time.sleep(0.05)
         raise AssertionError("Redis does not answer")
+
+    def freeze(self) -> None:
+        """It stands still: connections stay open, nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process:

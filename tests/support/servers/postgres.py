@@ -95,6 +95,13 @@ class Postgres:
             # its number by now.
             (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
+    def freeze(self) -> None:
+        """Every process of the cluster stands still: connections stay open, nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
     def close(self) -> None:
         """Nothing is left of it."""
         if self._server:
@@ -103,6 +110,15 @@ class Postgres:
                 self._server.wait(timeout=10)
             self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To the first process, which makes no further ones from then on, and to its children, each
+        of which leads a group of its own.
+        """
+        os.kill(self.pid, number)
+        for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), number)
 
     def _initialise(self) -> None:
         if os.geteuid() == 0:

@@ -14,16 +14,16 @@ from tests.support.waiting import eventually
 
 
 async def done_once(
-    parts: Orchestra, ledger: Ledger, events: Sequence[Message]
+    parts: Orchestra, ledger: Ledger, events: Sequence[Message], *, tenant_id: str = A_TENANT
 ) -> list[ExecutionRecord]:
-    """The executions of these events of `A_TENANT`: each event is in exactly one, and all of the
+    """The executions of these events of the tenant: each event is in exactly one, and all of the
     following hold.
 
     Each execution has ended, and exactly one end of it was announced. Of each step, one request was
     made. Whatever was published more than once was published under the same id in the same words.
     The intake queue is empty.
     """
-    executions = await _executions_of(parts, events)
+    executions = await _executions_of(parts, events, tenant_id)
     assert sorted(event.id for event in events) == sorted(
         id for one in executions for id in one.trigger_ids
     )
@@ -40,11 +40,13 @@ async def done_once(
     return executions
 
 
-async def _executions_of(parts: Orchestra, events: Sequence[Message]) -> list[ExecutionRecord]:
+async def _executions_of(
+    parts: Orchestra, events: Sequence[Message], tenant_id: str
+) -> list[ExecutionRecord]:
     wanted = {event.id for event in events}
     return [
         stored.record
-        async for stored in every(parts.store, A_TENANT, ExecutionRecord, {})
+        async for stored in every(parts.store, tenant_id, ExecutionRecord, {})
         if wanted.intersection(stored.record.trigger_ids)
     ]
 

@@ -20,6 +20,7 @@ from blocks.executions import transitions
 from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable
 from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import change_policy
+from listeners.dispatch import dispatcher as dispatching
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
 from listeners.dispatch.open_runs import JOIN_MAX
@@ -367,6 +368,38 @@ async def test_nothing_is_lost_while_prefect_is_down(
         flow_runs.is_down = False
 
         assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+
+
+async def test_why_executions_wait_is_known_until_they_are_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns
+) -> None:
+    async def is_held_up_by(reason: str | None) -> bool:
+        return dispatcher.held_up_by == reason
+
+    async with at_work(dispatcher):
+        assert await is_held_up_by(None)
+        flow_runs.is_down = True
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await eventually(lambda: is_held_up_by("Prefect is down"))
+
+        flow_runs.is_down = False
+        await eventually(lambda: is_held_up_by(None))
+        assert [(A_TENANT, ["e-1"])] == flow_runs.started
+
+
+async def test_a_prefect_that_does_not_answer_holds_up_what_waits(
+    store: RecordStore, bus: EventBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatching, "_ANSWER_SECONDS", 0.0)
+    dispatcher = Dispatcher(SETTINGS, store, bus, slow := SlowFlowRuns())
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await slow.is_asked.wait()
+        assert "Prefect has not answered for 0 s" == dispatcher.held_up_by
+
+        slow.may_answer.set()
+        await started(slow, 1)
+        assert dispatcher.held_up_by is None
 
 
 async def test_what_is_being_dispatched_is_not_dispatched_again_by_a_sweep_that_finds_it_pending(
