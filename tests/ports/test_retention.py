@@ -97,7 +97,18 @@ async def test_an_execution_that_was_over_long_ago_goes_with_its_steps_and_appro
         {"workflow": "batch-job"},
         {"workflow": "of-another-version"},
     ],
-    ids=lambda changes: "-".join(str(value) for value in changes.values()),
+    ids=[
+        "ended lately",
+        "announced lately",
+        "not announced",
+        "failed, not announced",
+        "running",
+        "at its gate",
+        "pending",
+        "claim recovery",
+        "a batch job",
+        "of another version",
+    ],
 )
 async def test_what_is_not_over_for_so_long_or_is_kept_for_ever_stays(
     store: RecordStore, changes: dict[str, Any]
