@@ -98,9 +98,11 @@ class Ticks:
         return [run for run in runs if since <= _moment(run, "expected_start_time") < until]
 
     async def have_run(self, since: datetime, until: datetime) -> bool:
-        """Some were due, and each has completed."""
+        """Some were due, and each has completed, or broken off when Prefect's server answered 500:
+        of a workflow of ours, the reconciler runs such a run again.
+        """
         states = {run["state_type"] for run in await self.due(since, until)}
-        return states == {"COMPLETED"}
+        return "COMPLETED" in states and states <= {"COMPLETED", "CRASHED"}
 
     async def exist(self) -> bool:
         with suppress(httpx.HTTPError):
@@ -112,6 +114,7 @@ class Ticks:
         late = [
             _moment(run, "start_time") - _moment(run, "expected_start_time")
             for run in await self.due(since, until)
+            if run["state_type"] == "COMPLETED"
         ]
         return max(late).total_seconds()
 

@@ -15,6 +15,7 @@ from deployments.local.readiness import api_url
 from tests.acceptance.failures.servers.at_work import (
     TICK_EVERY,
     Arrivals,
+    Ticks,
     scheduled,
     scheduled_in_time,
 )
@@ -79,9 +80,7 @@ async def test_what_came_meanwhile_ends_once_and_schedules_go_on_without_a_resta
             new_schedule = time.monotonic() - began
             await asyncio.sleep(AFTER_SECONDS)
         await recovered(parts, arrivals)
-        await eventually(
-            lambda: ticks.have_run(before, after), within_seconds=RECOVERED_WITHIN_SECONDS
-        )
+        await have_run(parts, ticks, before, after)
         await eventually(lambda: is_ready(parts), within_seconds=RECOVERED_WITHIN_SECONDS)
         latest_tick = await ticks.lateness(before, after)
 
@@ -144,6 +143,17 @@ async def recovered(parts: Orchestra, arrivals: Arrivals, count: int | None = No
         await eventually(have_ended, within_seconds=RECOVERED_WITHIN_SECONDS, every_seconds=0.2)
     except AssertionError as error:
         raise AssertionError(f"{error}\n{parts.logs()}") from None
+
+
+async def have_run(parts: Orchestra, ticks: Ticks, since: datetime, until: datetime) -> None:
+    """Each tick of this time has run; with what became of them if one never did."""
+    try:
+        await eventually(
+            lambda: ticks.have_run(since, until), within_seconds=RECOVERED_WITHIN_SECONDS
+        )
+    except AssertionError as error:
+        states = [run["state"] for run in await ticks.due(since, until)]
+        raise AssertionError(f"{error}\n{states}\n{parts.logs()}") from None
 
 
 async def problems_shown(parts: Orchestra, seconds: float) -> dict[str, float]:
