@@ -27,7 +27,7 @@ from blocks.contracts import ids
 from blocks.contracts.reading.uuids import in_lower_case
 from blocks.contracts.records import IdempotencyRecord, KeptAnswer
 from blocks.ports import AlreadyExists, NotFound, RecordStore, Stale, Stored, TooLarge, Unavailable
-from blocks.queries import every, tenants
+from blocks.queries import all_tenants, every
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ async def forget_old_answers(store: RecordStore) -> int:
     there were.
     """
     forgotten, now = 0, utc_now()
-    for tenant_id in {*await tenants(store), ids.SYSTEM_TENANT}:
+    for tenant_id in await all_tenants(store):
         async for stored in every(store, tenant_id, IdempotencyRecord):
             if stored.record.created_at > now - FREE_KEPT_FOR:
                 break

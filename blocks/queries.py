@@ -77,6 +77,11 @@ class PageAtATime(Generic[R]):
         return page.items
 
 
+async def all_tenants(store: RecordStore) -> set[str]:
+    """Those of `tenants`, and the platform itself."""
+    return {*await tenants(store), ids.SYSTEM_TENANT}
+
+
 async def tenants(store: RecordStore) -> list[str]:
     """Every tenant that ever had work here, from the directory that intake keeps."""
     return [stored.record.tenant async for stored in every(store, ids.SYSTEM_TENANT, TenantRecord)]

@@ -24,7 +24,7 @@ from blocks.executions.steps import by_step, step_records
 from blocks.jobs import triggers
 from blocks.messages import to_message
 from blocks.ports import Between, EventBus, RecordStore
-from blocks.queries import every, tenants
+from blocks.queries import all_tenants, every
 
 BEGUN_BEFORE = timedelta(days=1)
 """So much earlier than what is published again an execution or an approval may have begun, unless
@@ -48,7 +48,7 @@ async def republish(
     """
     begun = Between(since=begun_since or since - BEGUN_BEFORE)
     counts = Counter[str]()
-    for tenant_id in sorted({*await tenants(store), ids.SYSTEM_TENANT}):
+    for tenant_id in sorted(await all_tenants(store)):
         for events in (
             _ends(store, tenant_id, begun, since),
             _of_approvals(store, tenant_id, begun, since),

@@ -11,13 +11,13 @@ from prometheus_client import Gauge
 
 from blocks import signals
 from blocks.clock import utc_now
-from blocks.contracts import ids, rejections
+from blocks.contracts import rejections
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.dead_letters import letters
 from blocks.dead_letters.letters import Letter
 from blocks.ports import EventBus, RecordStore, Stale, Unroutable
 from blocks.processes.duties import again_and_again
-from blocks.queries import every, tenants
+from blocks.queries import all_tenants, every
 from blocks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class DeadLetterSweep:
     async def _tenants_to_look_at(self) -> set[str]:
         """Those with scheduled letters; now and then all, because a signal can be lost."""
         if monotonic() >= self._next_full_look:
-            self._look_at |= {*await tenants(self._store), ids.SYSTEM_TENANT}
+            self._look_at |= await all_tenants(self._store)
             self._next_full_look = monotonic() + self._interval_seconds
         return set(self._look_at)
 
@@ -107,7 +107,7 @@ class DeadLetterSweep:
     async def forget_settled(self) -> int:
         """Deletes letters that were settled long ago."""
         before = utc_now() - self._kept_for
-        everybody = {*await tenants(self._store), ids.SYSTEM_TENANT}
+        everybody = await all_tenants(self._store)
         return sum(
             [await letters.forget(self._store, tenant_id, before) for tenant_id in everybody]
         )
@@ -115,7 +115,7 @@ class DeadLetterSweep:
     async def count_waiting(self) -> int:
         """Sets the gauge of waiting letters, by code; all codes of other services count as one."""
         waiting: Counter[str] = Counter()
-        for tenant_id in {*await tenants(self._store), ids.SYSTEM_TENANT}:
+        for tenant_id in await all_tenants(self._store):
             async for stored in every(
                 self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}
             ):

@@ -5,11 +5,10 @@ import logging
 from datetime import timedelta
 
 from blocks.clock import utc_now
-from blocks.contracts import ids
 from blocks.executions.retention import Retention
 from blocks.ports import RecordStore
 from blocks.processes.duties import again_and_again
-from blocks.queries import tenants
+from blocks.queries import all_tenants
 from blocks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ async def delete_old_executions(settings: Settings, store: RecordStore) -> None:
 
     async def look_through() -> None:
         """At all tenants' by turns, until none has more."""
-        left = {*await tenants(store), ids.SYSTEM_TENANT}
+        left = await all_tenants(store)
         while left:
             before = utc_now() - kept_for
             for tenant_id in left:

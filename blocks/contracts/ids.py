@@ -198,7 +198,7 @@ def _of_retry(retry: int) -> tuple[str, ...]:
 
 def _computed(kind: str, *names: str) -> str:
     """`str(uuid5(NAMESPACE, …))` without a `UUID` in between, which takes three times as long: an
-    execution has some fifty computed ids.
+    execution has some thirty computed ids.
     """
     digest = _of_namespace.copy()
     digest.update("\x1f".join((kind, *names)).encode())

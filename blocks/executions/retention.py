@@ -10,14 +10,14 @@ from datetime import datetime
 
 import msgspec
 
-from blocks.contracts import ids, workflows
+from blocks.contracts import workflows
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord, StepRecord
 from blocks.contracts.states import TERMINAL
 from blocks.executions.steps import step_records
 from blocks.observability.metrics import known, work
 from blocks.ports import Between, NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.processes import fault_points
-from blocks.queries import PageAtATime, every, tenants
+from blocks.queries import PageAtATime, all_tenants, every
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ async def old_executions(store: RecordStore, before: datetime) -> list[OldExecut
             workflow=workflow,
             executions=await store.count(tenant_id, ExecutionRecord, {"workflow": workflow, **old}),
         )
-        for tenant_id in sorted({*await tenants(store), ids.SYSTEM_TENANT})
+        for tenant_id in sorted(await all_tenants(store))
         for workflow in workflows.deletable()
     ]
     return [one for one in counts if one.executions]

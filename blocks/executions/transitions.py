@@ -21,7 +21,7 @@ from blocks.messages import to_message
 from blocks.observability.metrics import work
 from blocks.ports import EventBus, RecordStore, Stored
 from blocks.processes import fault_points
-from blocks.updates import update_known
+from blocks.updates import update
 
 _ERROR_KEPT = 500
 """Characters of a previous outcome's error to keep; the failed step's own record has it whole."""
@@ -197,20 +197,21 @@ async def announce(
     fault_points.reached("after-announcement")
     announced_at = utc_now()
     marked = await change_all(store, [(stored, {"announced_at": announced_at}) for stored in owed])
-    changed = [stored for stored, mark in zip(owed, marked, strict=True) if mark is None]
-    await asyncio.gather(*(_mark_announced(store, stored) for stored in changed))
+    changed = [stored.record for stored, mark in zip(owed, marked, strict=True) if mark is None]
+    await asyncio.gather(*(_mark_announced(store, record) for record in changed))
     await tracing.export(store, [stored.record for stored in owed])
 
 
-async def _mark_announced(store: RecordStore, stored: Stored[ExecutionRecord]) -> None:
+async def _mark_announced(store: RecordStore, record: ExecutionRecord) -> None:
     """Recorded despite a concurrent change, so that the event is not published twice."""
 
-    async def marked(now: Stored[ExecutionRecord]) -> None:
+    async def marked() -> None:
+        now = await store.read(record.tenant_id, ExecutionRecord, record.id)
         # Otherwise another process announced the same event, under the same id.
-        if now.record.announced_at is None and now.record.retries == stored.record.retries:
+        if now.record.announced_at is None and now.record.retries == record.retries:
             await change(store, now, announced_at=utc_now())
 
-    await update_known(store, stored, marked)
+    await update(marked, f"execution {record.id}")
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:

@@ -47,7 +47,6 @@ class Intake:
         self._store = store
         self._dispatcher = dispatcher
         self._enabled_tenants = EnabledTenants(store)
-        self._known_tenants: set[str] = set()
         self._locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def open(
@@ -62,7 +61,8 @@ class Intake:
         """
         openings = [await self._opening(rule, event) for rule, event in events]
         executions = [one for one in openings if isinstance(one, ExecutionRecord)]
-        fault_points.reached("before-record")
+        if executions:
+            fault_points.reached("before-record")
         created: set[str] = set()
         for workflow in {execution.workflow for execution in executions}:
             created |= await self._create_together(
@@ -95,7 +95,7 @@ class Intake:
             return "ignored"
         if not await self._enabled_tenants.include(event.tenant_id, rule.workflow):
             return _passed_over(event, rule.workflow)
-        await self._enter_in_directory(event.tenant_id)
+        await enter_in_directory(self._store, event.tenant_id)
         trigger = Trigger(
             event_id=event.id,
             event_type=event.type,
@@ -220,13 +220,6 @@ class Intake:
             newest.items
             + (await self._store.query(execution.tenant_id, Query(ExecutionRecord, listing))).items
         )
-
-    async def _enter_in_directory(self, tenant_id: str) -> None:
-        """The tenant is in the directory, so that every sweep finds its records from now on."""
-        if tenant_id in self._known_tenants:
-            return
-        await enter_in_directory(self._store, tenant_id)
-        self._known_tenants.add(tenant_id)
 
 
 def _passed_over(event: Event[EventData], workflow: str) -> str:

@@ -9,11 +9,10 @@ from blocks import deciding
 from blocks.approvals import lifecycle
 from blocks.approvals.timers import apply_timers
 from blocks.clock import utc_now
-from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import ApprovalStatus
 from blocks.ports import NotAbove, NotFound, Stored, Unavailable
-from blocks.queries import every, tenants
+from blocks.queries import all_tenants, every
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
         }
         return [
             stored
-            for tenant_id in {*await tenants(self._parts.store), ids.SYSTEM_TENANT}
+            for tenant_id in await all_tenants(self._parts.store)
             async for stored in every(self._parts.store, tenant_id, ApprovalRecord, due)
             if self._needs_something(stored.record)
         ]

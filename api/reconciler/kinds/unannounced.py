@@ -5,12 +5,11 @@ from datetime import timedelta
 
 from api.reconciler.drift import Drift
 from blocks.clock import utc_now
-from blocks.contracts import ids
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.states import TERMINAL
 from blocks.executions import transitions
 from blocks.ports import Stored
-from blocks.queries import every, tenants
+from blocks.queries import all_tenants, every
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ class Unannounced(Drift[Stored[ExecutionRecord]]):
     async def find(self) -> list[Stored[ExecutionRecord]]:
         owed = [
             stored
-            for tenant_id in {*await tenants(self._parts.store), ids.SYSTEM_TENANT}
+            for tenant_id in await all_tenants(self._parts.store)
             async for stored in every(
                 self._parts.store,
                 tenant_id,

@@ -139,11 +139,11 @@ class CosmosRecordStore:
                     )
 
     async def create(self, tenant_id: str, record: R) -> Stored[R]:
-        return await self._write(_Write(record, _document(tenant_id, record)))
+        return await self._write(_Write.of(tenant_id, record))
 
     async def create_all(self, tenant_id: str, records: Sequence[R]) -> list[Stored[R] | None]:
         return await self._write_all(
-            tenant_id, [_Write(record, _document(tenant_id, record)) for record in records]
+            tenant_id, [_Write.of(tenant_id, record) for record in records]
         )
 
     async def read(self, tenant_id: str, kind: type[R], id: str) -> Stored[R]:
@@ -158,7 +158,7 @@ class CosmosRecordStore:
 
     async def replace(self, tenant_id: str, etag: str, record: R) -> Stored[R]:
         check_changeable(type(record))
-        return await self._write(_Write(record, _document(tenant_id, record), etag))
+        return await self._write(_Write.of(tenant_id, record, etag))
 
     async def replace_all(
         self, tenant_id: str, changed: Sequence[Stored[R]]
@@ -167,7 +167,7 @@ class CosmosRecordStore:
             check_changeable(kind)
         return await self._write_all(
             tenant_id,
-            [_Write(one.record, _document(tenant_id, one.record), one.etag) for one in changed],
+            [_Write.of(tenant_id, one.record, one.etag) for one in changed],
         )
 
     async def delete(
@@ -384,7 +384,24 @@ class _Write(msgspec.Struct, Generic[R]):
 
     record: R
     document: dict[str, Any]
-    etag: str | None = None
+    size: int
+    """Of the document as JSON, in bytes."""
+    etag: str | None
+
+    @classmethod
+    def of(cls, tenant_id: str, record: R, etag: str | None = None) -> Self:
+        """Raises `TooLarge` for a record that Cosmos DB would not take."""
+        check_record(tenant_id, record)
+        document = {
+            **msgspec.to_builtins(record),
+            "sortKey": sort_key(record),
+            "writeId": uuid4().hex,
+        }
+        if record.useful_for:
+            document["ttl"] = int(record.useful_for.total_seconds())  # from this write on
+        body = msgspec.json.encode(document)
+        check_size(body)
+        return cls(record, document, len(body), etag)
 
     @property
     def missing(self) -> type[Exception]:
@@ -409,15 +426,6 @@ class _Write(msgspec.Struct, Generic[R]):
         return "replace", (self.record.id, self.document), {"if_match_etag": self.etag}
 
 
-def _document(tenant_id: str, record: Record) -> dict[str, Any]:
-    check_record(tenant_id, record)
-    document = {**msgspec.to_builtins(record), "sortKey": sort_key(record), "writeId": uuid4().hex}
-    if record.useful_for:
-        document["ttl"] = int(record.useful_for.total_seconds())  # from this write on
-    check_size(msgspec.json.encode(document))
-    return document
-
-
 def _batches(writes: Sequence[_Write[R]]) -> Iterator[list[_Write[R]]]:
     """In this order, as many at once as Cosmos DB takes.
     https://learn.microsoft.com/azure/cosmos-db/transactional-batch#limitations
@@ -425,12 +433,11 @@ def _batches(writes: Sequence[_Write[R]]) -> Iterator[list[_Write[R]]]:
     batch: list[_Write[R]] = []
     size = 0
     for write in writes:
-        more = len(msgspec.json.encode(write.document))
-        if batch and (len(batch) == BATCH_MAX or size + more > _BATCH_BYTES):
+        if batch and (len(batch) == BATCH_MAX or size + write.size > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(write)
-        size += more
+        size += write.size
     if batch:
         yield batch
 
