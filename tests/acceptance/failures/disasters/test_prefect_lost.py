@@ -39,7 +39,11 @@ and those of events that come while there is no Prefect.
 async def parts(
     tmp_path: Path, prefect: DroppablePrefect, rabbitmq: RabbitMQNode
 ) -> AsyncIterator[Orchestra]:
-    on = {"HITL_APPROVALS_ENABLED": "true", **on_rabbitmq(rabbitmq, tmp_path.name)}
+    on = {
+        "DISPATCH_OPEN_SECONDS": "0",  # what is to be pending would join the run that is under way
+        "HITL_APPROVALS_ENABLED": "true",
+        **on_rabbitmq(rabbitmq, tmp_path.name),
+    }
     async with whole_orchestra(tmp_path, prefect, **on) as parts:
         for process in (parts.api, parts.listener, parts.worker, parts.another_worker):
             process.start()
