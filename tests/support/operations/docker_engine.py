@@ -83,6 +83,11 @@ class DockerEngine:
             assert 0 == code, f"docker {arguments[0]}: {errors.read().decode()[-3000:]}"
             return output.read().decode().strip()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """With which programs that call Docker's client find it, and this engine."""
+        return {"DOCKER_HOST": f"unix://{self.socket}", "PATH": _PATH}
+
     def run(self, name: str, command: str, *options: str) -> str:
         """The id of a container that has begun the command of the shell."""
         shell = ("sh", "-c", command)

@@ -7,6 +7,7 @@ servers of compose.yaml are in it, too: one debootstrap, which takes a minute, f
 Needs debootstrap, and Python 3.11.
 """
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -25,13 +26,15 @@ from tests.support.operations.docker_engine import DockerEngine
 
 IMAGE = "workflow-orchestrator:tests"
 BASE = "base:tests"
+DEBIAN = "debian:tests"
 DEBOOTSTRAP = "/usr/sbin/debootstrap"
 
 _ROOT = PREFECT_YAML.parent
 _DOCKERFILE = _ROOT / "deployments" / "docker" / "Dockerfile"
 _LAST_STAGE = "FROM ${BASE}\n"
 _ITS_VENV = "COPY --from=dependencies /opt/venv /opt/venv\n"
-_PACKAGES = "python3,ca-certificates,postgresql,rabbitmq-server,redis-server,haproxy"
+_LOCK = _ROOT / "requirements.lock"
+_PACKAGES = "python3,python3-venv,ca-certificates,postgresql,rabbitmq-server,redis-server,haproxy"
 _LEFT_BY_ITS_OWN_START = (
     "./var/lib/rabbitmq/",
     "./var/lib/postgresql/15",
@@ -54,9 +57,32 @@ def build_image(engine: DockerEngine, cache: Path, tag: str = IMAGE, source: Pat
     )
 
 
+def import_debian(engine: DockerEngine, cache: Path) -> str:
+    """The engine has a Debian with Python and its venv module: what a build may name as BASE."""
+    debian = _debian(cache)
+
+    def write(stdin: IO[bytes]) -> None:
+        with tarfile.open(fileobj=stdin, mode="w|") as tar:
+            tar.add(debian, ".", filter=_needed)
+
+    engine.docker("import", "-", DEBIAN, feed=write)
+    return DEBIAN
+
+
+def wheels_of_the_lock(cache: Path) -> Path:
+    """A folder with every wheel that the lock names for Debian's Python 3.11."""
+    folder = cache / f"wheels-{_digest(_LOCK.read_bytes())}"
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(prefix="wheels-", dir=cache) as made:
+            wanted = ("-r", _LOCK, "-r", _of_its_python(cache))
+            _pip("download", "--only-binary", ":all:", "--dest", Path(made) / "wheels", *wanted)
+            (Path(made) / "wheels").rename(folder)
+    return folder
+
+
 def _debian(cache: Path) -> Path:
     """The root folder of a Debian with Python and the servers."""
-    root = cache / "debian"
+    root = cache / f"debian-{_digest(_PACKAGES.encode())}"
     if not root.exists():
         with tempfile.TemporaryDirectory(prefix="debian-", dir=cache) as folder:
             made = Path(folder) / "root"
@@ -69,18 +95,29 @@ def _debian(cache: Path) -> Path:
 
 
 def _packages_of_its_python(cache: Path) -> Path:
-    """What the lock names for a Python before 3.11.3, which this one need not be."""
     folder = cache / "older-python"
     if not folder.exists():
-        lock = (_ROOT / "requirements.lock").read_text()
-        [found] = re.findall(
-            r"^(async-timeout==\S+).*?((?: \\\n +--hash=\S+)+)", lock, re.MULTILINE
-        )
-        wanted = cache / "older-python.txt"
-        wanted.write_text("".join(found))
-        options = ("--quiet", "--no-deps", "--require-hashes", "--target", folder)
-        subprocess.run([sys.executable, "-m", "pip", "install", *options, "-r", wanted], check=True)
+        _pip("install", "--target", folder, "-r", _of_its_python(cache))
     return folder
+
+
+def _of_its_python(cache: Path) -> Path:
+    """What the lock names for a Python before 3.11.3, which this one need not be."""
+    [found] = re.findall(
+        r"^(async-timeout==\S+).*?((?: \\\n +--hash=\S+)+)", _LOCK.read_text(), re.MULTILINE
+    )
+    wanted = cache / "older-python.txt"
+    wanted.write_text("".join(found))
+    return wanted
+
+
+def _pip(command: str, *options: str | Path) -> None:
+    always = ("--quiet", "--no-deps", "--require-hashes")
+    subprocess.run([sys.executable, "-m", "pip", command, *always, *options], check=True)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _write_base(stdin: IO[bytes], debian: Path, packages: Path) -> None:

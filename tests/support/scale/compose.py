@@ -155,9 +155,8 @@ class ComposedSystem:
 
     def _run(self, command: list[str], **variables: str) -> str:
         environment: Mapping[str, str] = {
-            "PATH": os.environ["PATH"],
+            **self.engine.environment,
             "HOME": str(self._env_file.parent),
-            "DOCKER_HOST": f"unix://{self.engine.socket}",
             "COMPOSE_HTTP_TIMEOUT": "600",  # a busy machine
             **variables,
         }
