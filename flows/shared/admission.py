@@ -16,7 +16,7 @@ from blocks.signals import MARK, MARK_BODY
 T = TypeVar("T")
 
 SLICE = 10
-"""Executions of the first slice, and of the smallest one while no other tenant is prompt."""
+"""Executions of the first slice, of the smallest one, and of each beside other tenants' traffic."""
 
 SLICE_MAX = 50
 
@@ -30,13 +30,13 @@ UNDER_WAY = 2
 """While listeners take one slice, the worker begins the next. Beside traffic there is one alone."""
 
 FEW = 5
-"""A run of so many begins them at once. A slice has no more while other tenants have such runs."""
+"""A run of so many begins them at once, and is traffic."""
 
 MARK_SECONDS = 1.0
 """A mark that is not back after this long is not waited for: it is lost, or no listener runs."""
 
-_TRAFFIC_SECONDS = 5.0
-"""Two runs of few executions within this time are traffic, until this long after the last."""
+TRAFFIC_SECONDS = 5.0
+"""So long after its last run of few executions a tenant counts as traffic."""
 
 
 class Admission:
@@ -56,7 +56,6 @@ class Admission:
         self._turn = asyncio.Lock()  # first come, first served: runs that wait take turns
         self._under_way: set[asyncio.Task[None]] = set()
         self._marks: dict[str, asyncio.Event] = {}
-        self._last_few: dict[str, float] = {}
         self._traffic_until: dict[str, float] = {}
 
     async def begin(
@@ -66,7 +65,7 @@ class Admission:
         that it brought has been taken.
         """
         if len(items) <= FEW:
-            self._note_few(tenant_id)
+            self._traffic_until[tenant_id] = monotonic() + TRAFFIC_SECONDS
             await begin(items)
             return
         begun, slices = 0, set[asyncio.Task[None]]()
@@ -93,7 +92,7 @@ class Admission:
         while True:
             is_alone = not self._others_have_few(tenant_id)
             if len(self._under_way) < (UNDER_WAY if is_alone else 1):
-                return self._size if is_alone else FEW
+                return self._size if is_alone else SLICE
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
 
     def _follow(self, size: int, since: float) -> asyncio.Task[None]:
@@ -120,14 +119,6 @@ class Admission:
         work.SLICE_SECONDS.observe(seconds)
         if size == self._size:
             self._size = next_size(size, seconds)
-
-    def _note_few(self, tenant_id: str) -> None:
-        now = monotonic()
-        if now - self._last_few.get(tenant_id, float("-inf")) < _TRAFFIC_SECONDS:
-            self._traffic_until[tenant_id] = now + _TRAFFIC_SECONDS
-        self._last_few = {
-            tenant: at for tenant, at in self._last_few.items() if now - at < _TRAFFIC_SECONDS
-        } | {tenant_id: now}
 
     def _others_have_few(self, tenant_id: str) -> bool:
         now = monotonic()

@@ -101,14 +101,14 @@ async def measure(stage: Stage, options: Options) -> Report:
 
 
 async def _drain(system: System, count: int, *, beside_b: bool) -> Drain:
-    """A's events are all taken in while no worker runs; B's, if any, begin with the first of A's
-    that ends.
+    """A's events are all taken in while the work pool is paused; B's, if any, begin with the first
+    of A's that ends.
     """
-    system.stop(system.worker)
+    await system.pause_work_pool(True)
     tenant_a = str(uuid4())
     await system.bus.publish(*events(count, tenant_a))
     await system.until_taken_in([tenant_a], count, within_seconds=_LIMIT_SECONDS)
-    system.start(system.worker)
+    await system.pause_work_pool(False)
     await system.until_ended([tenant_a], 1, within_seconds=60)
     began, used = time.time(), machine_seconds()
     times: list[float] = []

@@ -29,7 +29,8 @@ SHOWN = (
     (10, 20, 1),
     (100, 20, 1),
     (1_000, 20, 1),
-    (1_000, 20, 3),
+    (2_000, 20, 1),
+    (2_000, 20, 2),
 )
 """Executions per second, tenants, Prefect servers."""
 

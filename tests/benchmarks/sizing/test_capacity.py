@@ -60,10 +60,10 @@ def test_documented_sizes_cost_what_is_documented_and_others_what_lies_between()
 def test_more_executions_need_larger_batches_and_then_more_prefect_servers() -> None:
     sizes = [capacity.size_of(rate) for rate in (1, 10, 100, 1_000, 5_000)]
 
-    assert [1, 1, 1, 3, 11] == [size.prefect_servers for size in sizes]
+    assert [1, 1, 1, 1, 5] == [size.prefect_servers for size in sizes]
     assert 1 == sizes[0].batch < sizes[1].batch < sizes[2].batch
     assert all(size.batch <= capacity.BATCH_MAX for size in sizes)
-    assert all(size.cores["prefect"] <= capacity.BUSY * size.prefect_servers for size in sizes)
+    assert all(size.cores["prefect"] < capacity.BUSY * size.prefect_servers + 1e-9 for size in sizes)
 
 
 def test_prefect_keeps_its_rows_for_as_long_as_the_model_assumes() -> None:
@@ -115,7 +115,7 @@ def test_while_prefect_is_not_busy_each_execution_has_a_run_and_waits_grow_with_
 
 
 def test_where_batches_are_full_waits_grow_without_end() -> None:
-    shorter, longer = (simulated(1_000, tenants=20, seconds=seconds) for seconds in (30, 60))
+    shorter, longer = (simulated(2_500, tenants=20, seconds=seconds) for seconds in (30, 60))
 
     assert capacity.BATCH_MAX == pytest.approx(longer.batch, rel=0.05)
     assert longer.p95 > 1.5 * shorter.p95

@@ -167,29 +167,39 @@ async def test_alone_the_next_slice_begins_as_soon_as_the_mark_is_back(marks: He
     working.cancel()
 
 
-async def test_one_lone_execution_of_another_tenant_is_no_traffic(marks: HeldMarks) -> None:
+async def test_beside_traffic_of_others_slices_are_as_small_as_at_first_one_at_a_time(
+    marks: HeldMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "SLICE_SECONDS", 3600.0)
     admitting, begun = Admission(marks, INTAKE.name), Begun()
-    await admitting.begin(ANOTHER_TENANT, ["one"], Begun())
-    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
-    await is_marked(marks, 1)
-    assert {SLICE} == {len(part) for part in begun.slices}
+    working = asyncio.create_task(admitting.begin(A_TENANT, named("a", 10 * MANY), begun))
+    for number in (1, 2):
+        await is_marked(marks, UNDER_WAY + number - 1)
+        await admitting.mark_passed(marks.waiting.pop(0))
+    await has_begun(begun, UNDER_WAY + 2)
+    before = len(begun)
+    assert SLICE < len(begun.slices[-1])
+
+    await admitting.begin(ANOTHER_TENANT, ["b"], Begun())  # one is traffic
+
+    await is_marked(marks, before)
+    await admitting.mark_passed(marks.waiting.pop(0))
+    await settled()
+    assert before == len(begun)  # there is one at a time now
+    await admitting.mark_passed(marks.waiting.pop(0))
+    await has_begun(begun, before + 1)
+    assert SLICE == len(begun.slices[-1])
     working.cancel()
 
 
-async def test_beside_traffic_of_others_slices_are_smaller_from_the_next_one_on(
-    marks: HeldMarks,
+async def test_traffic_is_over_when_no_lone_execution_has_come_for_a_while(
+    marks: HeldMarks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(admission, "TRAFFIC_SECONDS", 0.0)
     admitting, begun = Admission(marks, INTAKE.name), Begun()
+    await admitting.begin(ANOTHER_TENANT, ["b"], Begun())
     working = asyncio.create_task(admitting.begin(A_TENANT, named("a", MANY), begun))
     await is_marked(marks, UNDER_WAY)
-    for _ in range(2):
-        await admitting.begin(ANOTHER_TENANT, ["b"], Begun())
-    await admitting.mark_passed(marks.waiting.pop(0))
-    await settled()
-    assert UNDER_WAY == len(begun)  # there is one at a time now
-    await admitting.mark_passed(marks.waiting.pop(0))
-    await has_begun(begun, UNDER_WAY + 1)
-    assert [SLICE, SLICE, FEW] == [len(part) for part in begun.slices]
     working.cancel()
 
 
