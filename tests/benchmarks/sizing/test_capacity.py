@@ -63,7 +63,9 @@ def test_more_executions_need_larger_batches_and_then_more_prefect_servers() -> 
     assert [1, 1, 1, 1, 5] == [size.prefect_servers for size in sizes]
     assert 1 == sizes[0].batch < sizes[1].batch < sizes[2].batch
     assert all(size.batch <= capacity.BATCH_MAX for size in sizes)
-    assert all(size.cores["prefect"] < capacity.BUSY * size.prefect_servers + 1e-9 for size in sizes)
+    assert all(
+        size.cores["prefect"] < capacity.BUSY * size.prefect_servers + 1e-9 for size in sizes
+    )
 
 
 def test_prefect_keeps_its_rows_for_as_long_as_the_model_assumes() -> None:
