@@ -15,6 +15,7 @@ from deployments.prefect.embedded import HOSTS
 from tests.support.operations.redis_server import RedisServer
 from tests.support.servers.ports import free_port
 from tests.support.servers.prefect_server import PrefectServer
+from tests.support.servers.tcp_proxy import TcpProxy
 
 _DOCKER = PREFECT_YAML.parent / "deployments" / "docker"
 _SHARED = ("PREFECT_REDIS_", "PREFECT_SERVER_EVENTS_", "PREFECT_SERVER_DOCKET_")
@@ -32,7 +33,9 @@ class PrefectServers(PrefectServer):
     `close`. Break its `members`.
     """
 
-    def __init__(self, folder: Path, database_url: str, redis: RedisServer, count: int = 2) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, redis: RedisServer | TcpProxy, count: int = 2
+    ) -> None:
         self._members = [
             PrefectServer(
                 _made(folder / f"server-{number + 1}"), database_url, settings=_settings(redis)
@@ -93,7 +96,7 @@ class PrefectServers(PrefectServer):
         return text.replace("bind :8405", f"bind 127.0.0.1:{self._metrics_port}")
 
 
-def _settings(redis: RedisServer) -> dict[str, str]:
+def _settings(redis: RedisServer | TcpProxy) -> dict[str, str]:
     """What the servers of compose.yaml share, with this Redis in place of theirs."""
     services = yaml.safe_load((_DOCKER / "compose.yaml").read_text())["services"]
     return {

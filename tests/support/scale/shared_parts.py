@@ -10,6 +10,7 @@ import msgspec
 from tests.support.operations.redis_server import RedisServer
 from tests.support.scale.prefect_servers import PrefectServers
 from tests.support.servers.postgres import Postgres
+from tests.support.servers.tcp_proxy import TcpProxy
 
 
 class SharedParts(msgspec.Struct, frozen=True):
@@ -18,6 +19,8 @@ class SharedParts(msgspec.Struct, frozen=True):
     servers: PrefectServers
     postgres: Postgres
     redis: RedisServer
+    link: TcpProxy
+    """Between the servers and Redis."""
 
 
 Act = Callable[[SharedParts], None]
@@ -25,6 +28,7 @@ Act = Callable[[SharedParts], None]
 OUTAGES: dict[str, tuple[Act, Act]] = {
     "Redis killed": (lambda parts: parts.redis.kill(), lambda parts: parts.redis.start()),
     "Redis hangs": (lambda parts: parts.redis.freeze(), lambda parts: parts.redis.thaw()),
+    "Redis's connections lost": (lambda parts: parts.link.forget(), lambda parts: None),
     "PostgreSQL killed": (
         lambda parts: parts.postgres.kill(),
         lambda parts: parts.postgres.start(),
@@ -43,15 +47,16 @@ async def shared_parts(folder: Path) -> AsyncIterator[SharedParts]:
     (redis_folder := folder / "redis").mkdir()
     redis = RedisServer("--appendonly", "yes", "--dir", str(redis_folder))
     postgres, servers = Postgres(), None
-    try:
-        await asyncio.to_thread(redis.start)
-        await asyncio.to_thread(postgres.start)
-        database = postgres.create_database("prefect")
-        servers = PrefectServers(folder / "servers", database, redis)
-        await asyncio.to_thread(servers.start)
-        yield SharedParts(servers, postgres, redis)
-    finally:
-        if servers:
-            await asyncio.to_thread(servers.close)
-        postgres.close()
-        redis.kill()
+    with TcpProxy(redis.url) as link:
+        try:
+            await asyncio.to_thread(redis.start)
+            await asyncio.to_thread(postgres.start)
+            database = postgres.create_database("prefect")
+            servers = PrefectServers(folder / "servers", database, link)
+            await asyncio.to_thread(servers.start)
+            yield SharedParts(servers, postgres, redis, link)
+        finally:
+            if servers:
+                await asyncio.to_thread(servers.close)
+            postgres.close()
+            redis.kill()

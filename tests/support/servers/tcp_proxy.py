@@ -93,6 +93,17 @@ class TcpProxy:
         """Every connection is reset once; new ones pass."""
         self._loop.call(self._reset_all)
 
+    def forget(self) -> None:
+        """The connections that exist carry nothing any more, and neither side hears of it; new ones
+        pass. So does a firewall that has forgotten them.
+        """
+
+        def forget() -> None:
+            for connection in self._connections:
+                connection.is_forgotten = True
+
+        self._loop.call(forget)
+
     def blackhole(self, *directions: Direction) -> None:
         """Nothing gets through, not even an end: to both sides the link looks open (half-open)
         until `pass_all`.
@@ -205,6 +216,7 @@ class _Connection:
         self._server = server
         self._traffic = traffic
         self._carrying: asyncio.Task[None] | None = None
+        self.is_forgotten = False
 
     async def carry(self) -> None:
         """Both sides have ended, or one of them was reset."""
@@ -231,7 +243,7 @@ class _Connection:
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, traffic: _Traffic
     ) -> None:
         before = b""
-        while chunk := await _read(source, traffic):
+        while chunk := await self._next(source, traffic):
             upto = traffic.let_through(chunk, before)
             target.write(chunk if upto is None else chunk[:upto])
             await target.drain()
@@ -242,6 +254,12 @@ class _Connection:
             before = chunk[-_PATTERN_MAX:]
         if target.can_write_eof():
             target.write_eof()
+
+    async def _next(self, source: asyncio.StreamReader, traffic: _Traffic) -> bytes:
+        chunk = await _read(source, traffic)
+        if self.is_forgotten:
+            await asyncio.get_running_loop().create_future()
+        return chunk
 
 
 async def _read(source: asyncio.StreamReader, traffic: _Traffic) -> bytes:
