@@ -38,6 +38,7 @@ from blocks.ports import (
     Unavailable,
     Where,
 )
+from blocks.queries import those
 from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import (
     A_TENANT,
@@ -365,6 +366,18 @@ async def test_a_record_too_large_for_cosmos_db_is_refused(store: RecordStore) -
 
 
 # --- whose record ---------------------------------------------------------------------------------
+
+
+async def test_as_many_as_a_flow_run_may_carry_are_asked_for_by_their_ids(
+    store: RecordStore,
+) -> None:
+    there = [an_execution() for _ in range(3)]
+    await asyncio.gather(*(store.create(A_TENANT, execution) for execution in there))
+    ids = [new_id() for _ in range(997)] + [execution.id for execution in there]
+
+    found = await those(store, A_TENANT, ExecutionRecord, ids)
+
+    assert {execution.id for execution in there} == found.keys()
 
 
 async def test_another_tenants_record_is_not_found(store: RecordStore) -> None:
