@@ -65,7 +65,10 @@ image: ## Build the container image (BASE=… picks the image below it, ARGS="--
 
 .PHONY: compose-check
 compose-check: ## Check that compose.yaml is valid and deployments/docker/.env has what it asks for
-	@$(COMPOSE) --file deployments/docker/compose.yaml config --quiet && echo "compose-check: fine"
+	@said=$$($(COMPOSE) --file deployments/docker/compose.yaml config --quiet 2>&1) || { \
+	    case "$$said" in *": set "*/.env*) said="set $${said##*: set }";; esac; \
+	    echo "compose-check: $${said%% in service*}" >&2; exit 1; }; \
+	echo "compose-check: fine"
 
 # --- release ---------------------------------------------------------------------------------------------------------
 
