@@ -65,10 +65,10 @@ image: ## Build the container image (BASE=… picks the image below it, ARGS="--
 
 .PHONY: compose-check
 compose-check: ## Check that compose.yaml is valid and deployments/docker/.env has what it asks for
-	@said=$$($(COMPOSE) --file deployments/docker/compose.yaml config --quiet 2>&1) || { \
-	    case "$$said" in *": set "*/.env*) said="set $${said##*: set }";; esac; \
-	    echo "compose-check: $${said%% in service*}" >&2; exit 1; }; \
-	echo "compose-check: fine"
+	@printed=$$($(COMPOSE) --file deployments/docker/compose.yaml config --quiet 2>&1) || { \
+	    case "$$printed" in *": set "*/.env*) printed="set $${printed##*: set }";; esac; \
+	    echo "compose-check: $$printed" >&2; exit 1; }; \
+	if [ -n "$$printed" ]; then echo "$$printed" >&2; fi; echo "compose-check: fine"
 
 # --- release ---------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ retried at that very moment, the steps that are gone are requested again.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -45,11 +46,11 @@ class Retention:
         """Of the deletable workflows' executions, those that were over before this moment are gone
         with their steps and approvals, among those looked at; returns how many.
 
-        One that fails does not keep the others. Raises `Unavailable`: the rest is found again.
+        One that fails does not keep the others. Raises `Unavailable`: the rest is found again; and
+        what is wrong with a page that cannot be read.
         """
         deleted = 0
-        begun = {"workflow": workflows.deletable(), "created_at": Between(until=before)}
-        for seen in await self._pages.next(store, tenant_id, begun):
+        for seen in await self._next_page(store, tenant_id, before):
             try:
                 deleted += is_over(seen.record, before) and await _delete(store, seen)
             except Exception as error:
@@ -58,6 +59,16 @@ class Retention:
                     raise
                 log.exception("execution %s cannot be deleted", seen.record.id)
         return deleted
+
+    async def _next_page(
+        self, store: RecordStore, tenant_id: str, before: datetime
+    ) -> Sequence[Stored[ExecutionRecord]]:
+        begun = {"workflow": workflows.deletable(), "created_at": Between(until=before)}
+        try:
+            return await self._pages.next(store, tenant_id, begun)
+        except Exception:
+            work.DELETIONS_FAILED.inc()
+            raise
 
 
 async def _delete(store: RecordStore, seen: Stored[ExecutionRecord]) -> bool:

@@ -11,9 +11,6 @@ from typing import Self
 from uuid import uuid4
 
 import aiormq
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolUpdate
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ProcessRecord
@@ -127,13 +124,6 @@ class System:
             return all(ready[role] >= of_each for role in roles)
 
         await self.eventually(all_say_so, within_seconds=60)
-
-    async def pause_work_pool(self, is_paused: bool) -> None:
-        """Workers get no runs from it, or those that are due. They stay as warm as they are."""
-        with temporary_settings({PREFECT_API_URL: self.server.api_url}):
-            async with get_client() as client:
-                pool = self.settings.prefect.work_pool
-                await client.update_work_pool(pool, WorkPoolUpdate(is_paused=is_paused))
 
     async def warm_up(self, count: int = 1) -> None:
         """Executions of a tenant that is not measured have ended: imports are done and connections

@@ -188,6 +188,30 @@ async def test_it_is_looked_until_no_tenant_has_more(
         await ended(looking)
 
 
+async def test_a_page_that_cannot_be_read_does_not_keep_other_tenants(store: RecordStore) -> None:
+    tenants = (A_TENANT, ANOTHER_TENANT)
+    for tenant_id in tenants:
+        await store.create(SYSTEM_TENANT, a_tenant_record(tenant=tenant_id))
+        await an_old_execution(store, tenant_id=tenant_id)
+    failed = Gain(FAILED)
+
+    async def odd() -> None:
+        raise RuntimeError("odd")
+
+    async def one_is_left() -> bool:
+        return 5 == sum([len(await left(store, tenant_id)) for tenant_id in tenants])
+
+    busy = Interfering(store, "query", ExecutionRecord, odd)
+    looking = asyncio.create_task(
+        delete_old_executions(load_settings({"EXECUTIONS_KEPT_DAYS": "90"}), busy)
+    )
+    try:
+        await eventually(one_is_left, within_seconds=20)
+    finally:
+        await ended(looking)
+    assert 1 == failed()
+
+
 # --- what happens at the same time ----------------------------------------------------------------
 
 

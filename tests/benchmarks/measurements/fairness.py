@@ -104,11 +104,12 @@ async def _drain(system: System, count: int, *, beside_b: bool) -> Drain:
     """A's events are all taken in while the work pool is paused; B's, if any, begin with the first
     of A's that ends.
     """
-    await system.pause_work_pool(True)
+    pool = system.settings.prefect.work_pool
+    await system.server.pause(pool)
     tenant_a = str(uuid4())
     await system.bus.publish(*events(count, tenant_a))
     await system.until_taken_in([tenant_a], count, within_seconds=_LIMIT_SECONDS)
-    await system.pause_work_pool(False)
+    await system.server.pause(pool, is_paused=False)
     await system.until_ended([tenant_a], 1, within_seconds=60)
     began, used = time.time(), machine_seconds()
     times: list[float] = []

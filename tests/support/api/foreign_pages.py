@@ -5,14 +5,11 @@ real browser.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import msgspec
 
+from tests.support.operations.served_folder import served_folder
 from tests.support.servers.browser import FOREIGN_HOST, Page
 
 
@@ -29,20 +26,12 @@ def foreign_places(folder: Path) -> Iterator[Places]:
     """A page without content at each place, while the context lasts."""
     page = folder / "page.html"
     page.write_text("<!doctype html><title>a page of others</title><body>")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(folder))) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        port = server.server_port
+    with served_folder(folder) as port:
         yield Places(
             of_another_name=f"http://{FOREIGN_HOST}:{port}/page.html",
             of_another_port=f"http://127.0.0.1:{port}/page.html",
             of_a_file=page.as_uri(),
         )
-        server.shutdown()
-
-
-class _Silent(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -88,6 +88,11 @@ class DockerEngine:
         """With which programs that call Docker's client find it, and this engine."""
         return {"DOCKER_HOST": f"unix://{self.socket}", "PATH": _PATH}
 
+    def has_plugin(self, name: str) -> bool:
+        """Whether the client has this command, e.g. compose, besides its own."""
+        asked = (_CLIENT, name, "version")
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+
     def run(self, name: str, command: str, *options: str) -> str:
         """The id of a container that has begun the command of the shell."""
         shell = ("sh", "-c", command)

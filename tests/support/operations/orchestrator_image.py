@@ -4,17 +4,20 @@ Its last stage is that of deployments/docker/Dockerfile, word for word. The base
 debootstrap, and holds this virtual environment where the first stage would install one from a
 package index; what the lock has for Debian's older Python 3.11 alone is installed beside it. The
 servers of compose.yaml are in it, too: one debootstrap, which takes a minute, for all images.
-Needs debootstrap, and Python 3.11.
+Needs debootstrap, and Python 3.11. `import_debian` and `wheels_of_the_lock` are what the Dockerfile
+itself is built from.
 """
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -62,8 +65,8 @@ def import_debian(engine: DockerEngine, cache: Path) -> str:
     debian = _debian(cache)
 
     def write(stdin: IO[bytes]) -> None:
-        with tarfile.open(fileobj=stdin, mode="w|") as tar:
-            tar.add(debian, ".", filter=_needed)
+        with _tar_of(debian, stdin):
+            pass
 
     engine.docker("import", "-", DEBIAN, feed=write)
     return DEBIAN
@@ -73,6 +76,7 @@ def wheels_of_the_lock(cache: Path) -> Path:
     """A folder with every wheel that the lock names for Debian's Python 3.11."""
     folder = cache / f"wheels-{_digest(_LOCK.read_bytes())}"
     if not folder.exists():
+        _forget(cache.glob("wheels*"))
         with tempfile.TemporaryDirectory(prefix="wheels-", dir=cache) as made:
             wanted = ("-r", _LOCK, "-r", _of_its_python(cache))
             _pip("download", "--only-binary", ":all:", "--dest", Path(made) / "wheels", *wanted)
@@ -84,6 +88,7 @@ def _debian(cache: Path) -> Path:
     """The root folder of a Debian with Python and the servers."""
     root = cache / f"debian-{_digest(_PACKAGES.encode())}"
     if not root.exists():
+        _forget(cache.glob("debian*"))
         with tempfile.TemporaryDirectory(prefix="debian-", dir=cache) as folder:
             made = Path(folder) / "root"
             options = ("--variant=minbase", f"--include={_PACKAGES}")
@@ -95,7 +100,7 @@ def _debian(cache: Path) -> Path:
 
 
 def _packages_of_its_python(cache: Path) -> Path:
-    folder = cache / "older-python"
+    folder = cache / f"older-python-{_digest(_LOCK.read_bytes())}"
     if not folder.exists():
         _pip("install", "--target", folder, "-r", _of_its_python(cache))
     return folder
@@ -116,13 +121,18 @@ def _pip(command: str, *options: str | Path) -> None:
     subprocess.run([sys.executable, "-m", "pip", command, *always, *options], check=True)
 
 
+def _forget(older: Iterable[Path]) -> None:
+    """Each is some hundred megabytes."""
+    for folder in older:
+        shutil.rmtree(folder)
+
+
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _write_base(stdin: IO[bytes], debian: Path, packages: Path) -> None:
-    with tarfile.open(fileobj=stdin, mode="w|") as tar:
-        tar.add(debian, ".", filter=_needed)
+    with _tar_of(debian, stdin) as tar:
         _add(tar, "opt/venv/pyvenv.cfg", "home = /usr/bin\n")
         for name in ("python", "python3"):
             link = tarfile.TarInfo(f"opt/venv/bin/{name}")
@@ -139,6 +149,14 @@ def _write_base(stdin: IO[bytes], debian: Path, packages: Path) -> None:
             installed,
             filter=lambda entry: None if "workflow_orchestrator" in entry.name else entry,
         )
+
+
+@contextmanager
+def _tar_of(debian: Path, stdin: IO[bytes]) -> Iterator[tarfile.TarFile]:
+    """An archive of it, open for more."""
+    with tarfile.open(fileobj=stdin, mode="w|") as tar:
+        tar.add(debian, ".", filter=_needed)
+        yield tar
 
 
 def _needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

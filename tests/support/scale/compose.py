@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -149,7 +148,7 @@ class ComposedSystem:
 
     @property
     def _command(self) -> list[str]:
-        program = shutil.which("docker-compose") or "docker compose"
+        program = "docker compose" if self.engine.has_plugin("compose") else "docker-compose"
         files = [f"--file={DEPLOYMENTS / 'compose.yaml'}", f"--file={self._besides}"]
         return [*program.split(), *files, f"--env-file={self._env_file}"]
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.prefect.server import SERVER_TUNING
 
@@ -106,6 +109,12 @@ class PrefectServer:
         """Its SQLite file is gone, as if a disk had been; the next start makes an empty one."""
         for file in self.folder.glob("prefect.db*"):
             file.unlink()
+
+    async def pause(self, work_pool: str, *, is_paused: bool = True) -> None:
+        """Workers get no runs of this pool while it is paused; what is due stays scheduled."""
+        with temporary_settings({PREFECT_API_URL: self.api_url}):
+            async with get_client() as client:
+                await client.update_work_pool(work_pool, WorkPoolUpdate(is_paused=is_paused))
 
     def close(self) -> None:
         """The server is gone."""

@@ -95,7 +95,7 @@ class TcpProxy:
 
     def forget(self) -> None:
         """The connections that exist carry nothing any more, and neither side hears of it; new ones
-        pass. So does a firewall that has forgotten them.
+        pass. So does a proxy that has lost its way to the server: it still acknowledges.
         """
 
         def forget() -> None:
@@ -256,7 +256,12 @@ class _Connection:
             target.write_eof()
 
     async def _next(self, source: asyncio.StreamReader, traffic: _Traffic) -> bytes:
-        chunk = await _read(source, traffic)
+        try:
+            chunk = await _read(source, traffic)
+        except OSError:
+            if not self.is_forgotten:
+                raise
+            chunk = b""
         if self.is_forgotten:
             await asyncio.get_running_loop().create_future()
         return chunk

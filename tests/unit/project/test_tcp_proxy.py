@@ -80,6 +80,20 @@ async def test_a_reset_spares_later_connections(proxy: TcpProxy) -> None:
     assert await echoed(await connected(proxy), b"again") == b"again"
 
 
+async def test_what_is_forgotten_carries_nothing_and_later_connections_pass(
+    proxy: TcpProxy,
+) -> None:
+    client = await connected(proxy)
+    await echoed(client, b"hello")
+
+    proxy.forget()
+
+    client[1].write(b"lost")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client[0].read(1), 0.2)
+    assert await echoed(await connected(proxy), b"again") == b"again"
+
+
 async def test_a_blackhole_keeps_the_connection_and_swallows_what_is_sent(proxy: TcpProxy) -> None:
     client = await connected(proxy)
     await echoed(client, b"hello")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
@@ -67,7 +66,7 @@ async def test_two_hundred_open_executions_outlive_prefects_database_and_end_onc
     services.silent.update(REQUESTED)
     await parts.bus.publish(*running)
     await all_are(parts, running, "running")
-    await pause_pool(prefect, parts.settings.prefect.work_pool)
+    await prefect.pause(parts.settings.prefect.work_pool)
     await parts.bus.publish(*dispatched)
     await all_are(parts, dispatched, "pending")
     before = await kept_in(prefect)
@@ -100,13 +99,6 @@ async def test_two_hundred_open_executions_outlive_prefects_database_and_end_onc
     await done_once(parts, ledger, [*suspended, *running, *dispatched, *arriving])
     assert 200 == len(await ledger.published(*TERMINAL, count=200))
     assert SUSPENDED == len(ledger.of("hitl.approval.requested"))
-
-
-async def pause_pool(prefect: DroppablePrefect, pool: str) -> None:
-    """Its runs stay scheduled."""
-    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
-        async with get_client() as client:
-            await client.update_work_pool(pool, WorkPoolUpdate(is_paused=True))
 
 
 async def kept_in(prefect: DroppablePrefect) -> dict[str, Any]:

@@ -12,9 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import WorkPoolUpdate
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.clock import utc_now
@@ -80,14 +77,14 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     services.silent.update(REQUESTED)
     await parts.bus.publish(*running)
     await all_are(parts, running, "running")
-    await pool_paused(parts, prefect, True)
+    await prefect.pause(pool := parts.settings.prefect.work_pool)
     await parts.bus.publish(*pending)
     await all_are(parts, pending, "pending")
     taken_at = utc_now()
     copied(tmp_path / "records.db", tmp_path / "backup.db")
 
     # The hour that is lost.
-    await pool_paused(parts, prefect, False)
+    await prefect.pause(pool, is_paused=False)
     await services.speak()
     await approve(parts, flow_runs, decided)
     await parts.bus.publish(*later)
@@ -125,14 +122,6 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     assert ends_before | retried | of_suspended == {
         event["id"] for event in await ledger.published(*TERMINAL, count=50 + len(late))
     }
-
-
-async def pool_paused(parts: Orchestra, prefect: DroppablePrefect, is_paused: bool) -> None:
-    """Its runs stay scheduled while it is."""
-    with temporary_settings({PREFECT_API_URL: prefect.api_url}):
-        async with get_client() as client:
-            pool = parts.settings.prefect.work_pool
-            await client.update_work_pool(pool, WorkPoolUpdate(is_paused=is_paused))
 
 
 async def stopped(parts: Orchestra) -> None:

@@ -1,14 +1,12 @@
-"""`make image`: the whole Dockerfile, its packages from an index that a build secret names."""
+"""`make image`: both stages of the Dockerfile, packages from an index that a build secret names.
+What it installs of Debian where it can is left out, as in a network without Debian.
+"""
 
 import json
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from deployments.bootstrap.prefect_yaml import PREFECT_YAML
 from tests.support.operations.docker_engine import DockerEngine
 from tests.support.operations.orchestrator_image import import_debian, wheels_of_the_lock
+from tests.support.operations.served_folder import served_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 
@@ -36,31 +35,17 @@ def index(
     """The address of the only packages there are; the image is built from them."""
     cache: Path = request.config.cache.mkdir("docker")
     base, secret = import_debian(engine, cache), tmp_path_factory.mktemp("image") / "pip.conf"
-    with served(wheels_of_the_lock(cache)) as address:
+    with served_folder(wheels_of_the_lock(cache)) as port:
+        address = f"http://127.0.0.1:{port}/"
         secret.write_text(f"[global]\nno-index = true\nfind-links = {address}\n")
         options = f"--network host --secret id=pip-conf,src={secret}"
         make = ("make", "image", f"IMAGE={BUILT}", f"BASE={base}", f"ARGS={options}")
         environment = {**os.environ, **engine.environment}
         done = subprocess.run(make, cwd=ROOT, env=environment, capture_output=True, text=True)
+        if "buildx component is missing" in done.stderr:
+            pytest.skip("Docker's plugin buildx is missing")
         assert 0 == done.returncode, done.stderr[-3000:]
         yield address
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
 
 
 def test_it_runs_the_command_line_without_a_network(engine: DockerEngine, index: str) -> None:
@@ -75,18 +60,18 @@ def test_it_has_what_the_lock_names(engine: DockerEngine, index: str) -> None:
     assert named == {name: installed.get(name) for name in named}
 
 
-def test_no_layer_and_no_file_of_it_knows_the_secrets(engine: DockerEngine, index: str) -> None:
+def test_no_layer_and_no_file_of_it_knows_the_index(engine: DockerEngine, index: str) -> None:
     made_by = engine.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", BUILT)
     assert index not in made_by
-    left = "ls -A /run/secrets /etc/pip.conf /root/.cache/pip 2>/dev/null; env"
-    assert index not in inside(engine, "-c", left, entrypoint="sh")
-    assert "pip.conf" not in inside(engine, "-c", left, entrypoint="sh")
+    search = f"env | grep -F {index}; grep -rlsF {index} /app /data /etc /home /opt /root; true"
+    assert "" == inside(engine, "-c", search, entrypoint="sh", user="0")
 
 
-def inside(engine: DockerEngine, *arguments: str, entrypoint: str = "") -> str:
-    options = ("--rm", "--network", "none", "--read-only", "--tmpfs", "/data", "--tmpfs", "/tmp")
-    first = (f"--entrypoint={entrypoint}",) if entrypoint else ()
-    return engine.docker("run", *options, *first, BUILT, *arguments)
+def inside(engine: DockerEngine, *arguments: str, entrypoint: str = "", user: str = "") -> str:
+    options = ["--rm", "--network", "none", "--read-only", "--tmpfs", "/data", "--tmpfs", "/tmp"]
+    options += [f"--entrypoint={entrypoint}"] if entrypoint else []
+    options += [f"--user={user}"] if user else []
+    return engine.docker("run", *options, BUILT, *arguments)
 
 
 def of_the_lock(*, python: str) -> Iterator[tuple[NormalizedName, str]]:
