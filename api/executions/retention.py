@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from blocks.clock import utc_now
 from blocks.executions.retention import Retention
-from blocks.ports import RecordStore, Unavailable
+from blocks.ports import RecordStore
 from blocks.processes.duties import again_and_again
 from blocks.queries import all_tenants
 from blocks.settings import Settings
@@ -32,19 +32,10 @@ async def delete_old_executions(settings: Settings, store: RecordStore) -> None:
         left = await all_tenants(store)
         while left:
             before = utc_now() - kept_for
-            failed = set[str]()
             for tenant_id in left:
-                try:
-                    deleted = await retention.delete(store, tenant_id, before)
-                except Unavailable:
-                    raise
-                except Exception:  # a record that cannot be read does not keep other tenants
-                    log.exception("old executions of %s cannot be looked through", tenant_id)
-                    failed.add(tenant_id)
-                    continue
-                if deleted:
+                if deleted := await retention.delete(store, tenant_id, before):
                     log.info("%d old executions of %s are deleted", deleted, tenant_id)
-            left = set(filter(retention.has_more, left - failed))
+            left = set(filter(retention.has_more, left))
             await asyncio.sleep(_PAUSE_SECONDS)
 
     await again_and_again("old executions", look_through, _EVERY_SECONDS, log)

@@ -6,7 +6,8 @@ retried at that very moment, the steps that are gone are requested again.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
@@ -46,29 +47,29 @@ class Retention:
         """Of the deletable workflows' executions, those that were over before this moment are gone
         with their steps and approvals, among those looked at; returns how many.
 
-        One that fails does not keep the others. Raises `Unavailable`: the rest is found again; and
-        what is wrong with a page that cannot be read.
+        What fails does not keep the others. Raises `Unavailable`: the rest is found again.
         """
         deleted = 0
-        for seen in await self._next_page(store, tenant_id, before):
-            try:
+        begun = {"workflow": workflows.deletable(), "created_at": Between(until=before)}
+        page: Sequence[Stored[ExecutionRecord]] = ()
+        with _failure_counted("old executions of %s cannot be looked through", tenant_id):
+            page = await self._pages.next(store, tenant_id, begun)
+        for seen in page:
+            with _failure_counted("execution %s cannot be deleted", seen.record.id):
                 deleted += is_over(seen.record, before) and await _delete(store, seen)
-            except Exception as error:
-                work.DELETIONS_FAILED.inc()
-                if isinstance(error, Unavailable):
-                    raise
-                log.exception("execution %s cannot be deleted", seen.record.id)
         return deleted
 
-    async def _next_page(
-        self, store: RecordStore, tenant_id: str, before: datetime
-    ) -> Sequence[Stored[ExecutionRecord]]:
-        begun = {"workflow": workflows.deletable(), "created_at": Between(until=before)}
-        try:
-            return await self._pages.next(store, tenant_id, begun)
-        except Exception:
-            work.DELETIONS_FAILED.inc()
+
+@contextmanager
+def _failure_counted(message: str, about: str) -> Iterator[None]:
+    """What fails in it is counted, and logged with this message. Raises `Unavailable`."""
+    try:
+        yield
+    except Exception as error:
+        work.DELETIONS_FAILED.inc()
+        if isinstance(error, Unavailable):
             raise
+        log.exception(message, about)
 
 
 async def _delete(store: RecordStore, seen: Stored[ExecutionRecord]) -> bool:

@@ -65,7 +65,7 @@ class Admission:
         that it brought has been taken.
         """
         if len(items) <= FEW:
-            self._traffic_until[tenant_id] = monotonic() + TRAFFIC_SECONDS
+            self._note_traffic(tenant_id)
             await begin(items)
             return
         begun, slices = 0, set[asyncio.Task[None]]()
@@ -120,10 +120,17 @@ class Admission:
         if size == self._size:
             self._size = next_size(size, seconds)
 
+    def _note_traffic(self, tenant_id: str) -> None:
+        """Those whose time is over are forgotten: there are any number of tenants."""
+        now = monotonic()
+        still = {tenant: until for tenant, until in self._traffic_until.items() if until > now}
+        self._traffic_until = still | {tenant_id: now + TRAFFIC_SECONDS}
+
     def _others_have_few(self, tenant_id: str) -> bool:
         now = monotonic()
-        self._traffic_until = {t: until for t, until in self._traffic_until.items() if until > now}
-        return any(tenant != tenant_id for tenant in self._traffic_until)
+        return any(
+            tenant != tenant_id and until > now for tenant, until in self._traffic_until.items()
+        )
 
 
 def next_size(size: int, seconds: float) -> int:

@@ -109,7 +109,7 @@ async def _drain(system: System, count: int, *, beside_b: bool) -> Drain:
     tenant_a = str(uuid4())
     await system.bus.publish(*events(count, tenant_a))
     await system.until_taken_in([tenant_a], count, within_seconds=_LIMIT_SECONDS)
-    await system.server.pause(pool, is_paused=False)
+    await system.server.resume(pool)
     await system.until_ended([tenant_a], 1, within_seconds=60)
     began, used = time.time(), machine_seconds()
     times: list[float] = []

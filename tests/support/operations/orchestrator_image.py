@@ -16,7 +16,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -74,36 +74,46 @@ def import_debian(engine: DockerEngine, cache: Path) -> str:
 
 def wheels_of_the_lock(cache: Path) -> Path:
     """A folder with every wheel that the lock names for Debian's Python 3.11."""
-    folder = cache / f"wheels-{_digest(_LOCK.read_bytes())}"
-    if not folder.exists():
-        _forget(cache.glob("wheels*"))
-        with tempfile.TemporaryDirectory(prefix="wheels-", dir=cache) as made:
-            wanted = ("-r", _LOCK, "-r", _of_its_python(cache))
-            _pip("download", "--only-binary", ":all:", "--dest", Path(made) / "wheels", *wanted)
-            (Path(made) / "wheels").rename(folder)
-    return folder
+
+    def download(folder: Path) -> None:
+        wanted = ("-r", _LOCK, "-r", _of_its_python(cache))
+        _pip("download", "--only-binary", ":all:", "--dest", folder, *wanted)
+
+    return _kept(cache, "wheels", _LOCK.read_text(), download)
 
 
 def _debian(cache: Path) -> Path:
     """The root folder of a Debian with Python and the servers."""
-    root = cache / f"debian-{_digest(_PACKAGES.encode())}"
-    if not root.exists():
-        _forget(cache.glob("debian*"))
-        with tempfile.TemporaryDirectory(prefix="debian-", dir=cache) as folder:
-            made = Path(folder) / "root"
-            options = ("--variant=minbase", f"--include={_PACKAGES}")
-            subprocess.run(
-                [DEBOOTSTRAP, *options, "bookworm", made], check=True, stdout=subprocess.DEVNULL
-            )
-            made.rename(root)
-    return root
+
+    def install(folder: Path) -> None:
+        options = ("--variant=minbase", f"--include={_PACKAGES}")
+        subprocess.run(
+            [DEBOOTSTRAP, *options, "bookworm", folder], check=True, stdout=subprocess.DEVNULL
+        )
+
+    return _kept(cache, "debian", _PACKAGES, install)
 
 
 def _packages_of_its_python(cache: Path) -> Path:
-    folder = cache / f"older-python-{_digest(_LOCK.read_bytes())}"
-    if not folder.exists():
+    def install(folder: Path) -> None:
         _pip("install", "--target", folder, "-r", _of_its_python(cache))
-    return folder
+
+    return _kept(cache, "older-python", _LOCK.read_text(), install)
+
+
+def _kept(cache: Path, name: str, of: str, make: Callable[[Path], None]) -> Path:
+    """The folder that was made of this text, now or another time; older ones of that name, which
+    may have hundreds of megabytes, are gone.
+    """
+    kept = cache / f"{name}-{hashlib.sha256(of.encode()).hexdigest()[:12]}"
+    if not kept.exists():
+        for older in filter(Path.is_dir, cache.glob(f"{name}*")):
+            shutil.rmtree(older)
+        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=cache) as folder:
+            made = Path(folder) / "made"
+            make(made)
+            made.rename(kept)
+    return kept
 
 
 def _of_its_python(cache: Path) -> Path:
@@ -119,16 +129,6 @@ def _of_its_python(cache: Path) -> Path:
 def _pip(command: str, *options: str | Path) -> None:
     always = ("--quiet", "--no-deps", "--require-hashes")
     subprocess.run([sys.executable, "-m", "pip", command, *always, *options], check=True)
-
-
-def _forget(older: Iterable[Path]) -> None:
-    """Each is some hundred megabytes."""
-    for folder in older:
-        shutil.rmtree(folder)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _write_base(stdin: IO[bytes], debian: Path, packages: Path) -> None:

@@ -60,6 +60,9 @@ class ComposedSystem:
 
     def __init__(self, engine: DockerEngine, folder: Path, **variables: str) -> None:
         self.engine = engine
+        self._program = (
+            ["docker", "compose"] if engine.has_plugin("compose") else ["docker-compose"]
+        )
         self._env_file = folder / "compose.env"
         self._besides = folder / "besides.yaml"
         self._besides.write_text(yaml.safe_dump(_BESIDES))
@@ -148,9 +151,8 @@ class ComposedSystem:
 
     @property
     def _command(self) -> list[str]:
-        program = "docker compose" if self.engine.has_plugin("compose") else "docker-compose"
         files = [f"--file={DEPLOYMENTS / 'compose.yaml'}", f"--file={self._besides}"]
-        return [*program.split(), *files, f"--env-file={self._env_file}"]
+        return [*self._program, *files, f"--env-file={self._env_file}"]
 
     def _run(self, command: list[str], **variables: str) -> str:
         environment: Mapping[str, str] = {

@@ -110,8 +110,14 @@ class PrefectServer:
         for file in self.folder.glob("prefect.db*"):
             file.unlink()
 
-    async def pause(self, work_pool: str, *, is_paused: bool = True) -> None:
-        """Workers get no runs of this pool while it is paused; what is due stays scheduled."""
+    async def pause(self, work_pool: str) -> None:
+        """Workers get no runs of this pool until `resume`; what is due stays scheduled."""
+        await self._update(work_pool, is_paused=True)
+
+    async def resume(self, work_pool: str) -> None:
+        await self._update(work_pool, is_paused=False)
+
+    async def _update(self, work_pool: str, *, is_paused: bool) -> None:
         with temporary_settings({PREFECT_API_URL: self.api_url}):
             async with get_client() as client:
                 await client.update_work_pool(work_pool, WorkPoolUpdate(is_paused=is_paused))

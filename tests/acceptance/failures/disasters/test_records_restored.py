@@ -84,7 +84,7 @@ async def test_records_of_a_backup_are_brought_up_to_date_and_all_ends(
     copied(tmp_path / "records.db", tmp_path / "backup.db")
 
     # The hour that is lost.
-    await prefect.pause(pool, is_paused=False)
+    await prefect.resume(pool)
     await services.speak()
     await approve(parts, flow_runs, decided)
     await parts.bus.publish(*later)
