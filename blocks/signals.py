@@ -28,7 +28,7 @@ executions. Body: `OpenRun` as JSON.
 """
 
 EXECUTIONS_JOINED = "executions-joined"
-"""Worker to dispatchers: an open run has begun these, unless another run was faster. Body: their
+"""Worker to dispatchers: an open run has taken these, unless another run was faster. Body: their
 ids as JSON.
 """
 

@@ -153,12 +153,15 @@ class AnalysisBatch:
         """These may join, unless another run is faster."""
         self.offered.put(*execution_ids)
 
-    async def join(self, analyses: Sequence[Analysis]) -> None:
-        """The run carries these, too, and their requests are out."""
+    def join(self, analyses: Sequence[Analysis]) -> None:
+        """The run carries these, too; `begin` is to be called with them."""
         self.idle_since = None
         self._add(analyses)
         self._lines.joined(len(analyses))
         self._runtime.expect([analysis.id for analysis in analyses], self)
+
+    async def begin(self, analyses: Sequence[Analysis]) -> None:
+        """These, which have joined, have been requested."""
         await self._take_up(analyses)
         await self._runtime.admission.begin(self._tenant_id, analyses, self._begin)
 

@@ -1,5 +1,5 @@
-"""A flow run that stays open for a while: executions of its tenant that come one by one join it,
-where the start of a run of their own would take most of their time.
+"""A flow run that stays open for a while: further executions of its tenant join it. The start of a
+run of their own would take most of a lone one's time, and most of what Prefect does for a backlog.
 
 Prefect knows nothing of this: a run carries what its parameters list. So what joins it is sent by
 signal, is the run's by its claim, and stands in the parameters when the run is over.
@@ -60,19 +60,23 @@ class OpenRun:
         """Dispatchers know that the run is under way, and what they sent to it has joined: until
         none came for `dispatch.open_seconds`, or something waits for the end of the run.
         """
+        async with asyncio.TaskGroup() as begun:
+            await self._take_while_open(claim, begun)
+        self._batch.closed()
+
+    async def _take_while_open(self, claim: Claim, begun: asyncio.TaskGroup) -> None:
         batch, bus = self._batch, self._context.bus
         with self._context.open_to_more(self._id, batch):
             await bus.broadcast(signals.FLOW_RUN_OPEN, msgspec.json.encode(self._announcement()))
             closes_at = monotonic() + AT_MOST_SECONDS
             while (left := min(closes_at, self._closes_if_idle()) - monotonic()) > 0:
                 if offered := await batch.offered.take(left):
-                    await self._join(offered, claim)
+                    await self._join(offered, claim, begun)
             await bus.broadcast(signals.FLOW_RUN_CLOSED, self._id.encode())
             if not batch.is_to_close:
                 await asyncio.sleep(ON_THEIR_WAY_SECONDS)
         if offered := batch.offered.take_now():
-            await self._join(offered, claim)
-        batch.closed()
+            await self._join(offered, claim, begun)
 
     def _announcement(self) -> signals.OpenRun:
         return signals.OpenRun(
@@ -89,18 +93,23 @@ class OpenRun:
         open_seconds = self._context.settings.dispatch.open_seconds
         return float("inf") if idle_since is None else idle_since + open_seconds
 
-    async def _join(self, offered: Sequence[str], claim: Claim) -> None:
+    async def _join(self, offered: Sequence[str], claim: Claim, begun: asyncio.TaskGroup) -> None:
+        """Of these the run carries what it could claim. They begin in a task of their own: a
+        backlog takes its turns, and what is offered next is not to wait for them.
+        """
         # The run's log context names its first execution.
         with log_context.log_context(execution_id=offered[0]):
             claimed = await claim([id for id in dict.fromkeys(offered) if id not in self._batch])
             work.EXECUTIONS_JOINED.inc(len(claimed))
+            joining = [analysis for analysis in claimed if not analysis.awaits_approval]
+            if joining:
+                self._batch.join(joining)
+                begun.create_task(self._batch.begin(joining))
+            heard = msgspec.json.encode(offered)
+            await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, heard)
             for analysis in claimed:
                 if analysis.awaits_approval:
                     await continue_alone(self._context, analysis)
-            if joining := [analysis for analysis in claimed if not analysis.awaits_approval]:
-                await self._batch.join(joining)
-            begun = msgspec.json.encode(offered)
-            await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, begun)
 
 
 async def with_joined(context: Runtime, tenant_id: str, execution_ids: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Dispatches pending executions as flow runs: singly when idle, batched under load, and fairly.
 
 Nagle's idea: while a tenant has a flow run that no worker has started yet, its further executions
-wait and then go out together. While one of its runs is open, a few of them join it instead. Each
+wait and then go out together. While one of its runs is open, they join it instead. Each
 dispatcher broadcasts what it has dispatched, so that what several listeners have in hand is in one
 run. Which run may really do an execution is settled by the run's claim, so dispatching one twice
 does no harm.
@@ -31,7 +31,7 @@ from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import default_policy, read_policy
 from listeners import metrics
 from listeners.dispatch.fair_queue import FairQueue, Lane
-from listeners.dispatch.open_runs import JOIN_MAX, KnownRun, OpenRuns, Sent
+from listeners.dispatch.open_runs import KnownRun, OpenRuns, Sent
 from listeners.dispatch.running_limits import RunningLimits
 from listeners.dispatch.unstarted_runs import UnstartedRun, UnstartedRuns
 
@@ -179,7 +179,7 @@ class Dispatcher:
 
     def _room(self, lane: Lane) -> int:
         """How many executions the lane may get in its next flow run; none while one of its runs is
-        not started, or an open one has not begun what was sent to it.
+        not started, or an open one has not taken what was sent to it.
         """
         if (
             self.open_run_of(lane)
@@ -194,8 +194,8 @@ class Dispatcher:
         run = self.open_run_of(lane)
         if run is None or self._is_held_up(lane):
             return 0
-        most = min(self._batch_max(lane) - run.executions, JOIN_MAX)
-        return min(most, self._limits.room(self._queue.policy, lane.tenant_id))
+        room = self._batch_max(lane) - run.executions
+        return min(room, self._limits.room(self._queue.policy, lane.tenant_id))
 
     def _is_held_up(self, lane: Lane) -> bool:
         return lane in self._unstarted or self._open_runs.is_sending(lane)
@@ -206,9 +206,7 @@ class Dispatcher:
         return self._queue.policy.batch_max or self._settings.batch_max
 
     def open_run_of(self, lane: Lane) -> KnownRun | None:
-        """The open run that what waits in this lane joins: if few wait, and it has room."""
-        if self._queue.waiting_in(lane) > JOIN_MAX:
-            return None
+        """The open run that what waits in this lane joins: it has room for one at least."""
         return self._open_runs.of(lane, self._batch_max(lane))
 
     async def _send(self, lane: Lane, execution_ids: list[str]) -> None:
@@ -314,7 +312,7 @@ class Dispatcher:
         self._wake()
 
     async def _joined(self, body: bytes) -> None:
-        for sent in self._open_runs.begun(_ids_decoder.decode(body)):
+        for sent in self._open_runs.taken(_ids_decoder.decode(body)):
             metrics.START_SECONDS.observe(monotonic() - sent.since)
             self._wake()
 

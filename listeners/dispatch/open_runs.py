@@ -1,5 +1,5 @@
-"""Flow runs that take further executions, and what was sent to them: a lone execution joins one
-instead of waiting for a run of its own.
+"""Flow runs that take further executions, and what was sent to them: what joins one need not wait
+for the start of a run of its own, nor does Prefect have to make one.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,8 @@ import msgspec
 from blocks import signals
 from listeners.dispatch.fair_queue import Lane
 
-JOIN_MAX = 5
-"""If more of a lane wait than this, they get a flow run of their own: so many pay for its start."""
-
 CLAIM_SECONDS = 3.0
-"""An execution that was sent to an open run and that its worker has not begun by then is dispatched
+"""An execution that was sent to an open run and that it has not taken by then is dispatched
 again: the run had closed, its worker is gone, or a signal was lost. Claims make two runs harmless.
 """
 
@@ -40,7 +37,7 @@ class KnownRun(msgspec.Struct, kw_only=True):
 
 class OpenRuns:
     """As far as this dispatcher knows. What it sends to a run holds the lane up until the run has
-    begun it, so that what comes meanwhile goes together.
+    taken it, so that what comes meanwhile goes together.
     """
 
     def __init__(self) -> None:
@@ -77,16 +74,16 @@ class OpenRuns:
         self._sent[run_id] = sent
         self.joined(run_id, len(sent.subjects))
 
-    def begun(self, execution_ids: Sequence[str]) -> list[Sent]:
-        """A run has begun these: returns what was sent by this dispatcher and is among them."""
-        begun = {
+    def taken(self, execution_ids: Sequence[str]) -> list[Sent]:
+        """A run has taken these: returns what was sent by this dispatcher and is among them."""
+        taken = {
             run_id: sent
             for run_id, sent in self._sent.items()
             if sent.subjects.keys() <= set(execution_ids)
         }
-        for run_id in begun:
+        for run_id in taken:
             del self._sent[run_id]
-        return list(begun.values())
+        return list(taken.values())
 
     def is_sending(self, lane: Lane) -> bool:
         """Whether executions of this lane are on their way."""
@@ -97,7 +94,7 @@ class OpenRuns:
         return len(self._sent)
 
     def take_back(self) -> list[Sent]:
-        """What no run has begun in time; those runs count as closed."""
+        """What no run has taken in time; those runs count as closed."""
         oldest = monotonic() - CLAIM_SECONDS
         late = {run_id: sent for run_id, sent in self._sent.items() if sent.since <= oldest}
         for run_id in late:

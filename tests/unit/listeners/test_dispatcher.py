@@ -23,7 +23,6 @@ from blocks.tenants.dispatch_policy import change_policy
 from listeners.dispatch import dispatcher as dispatching
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
-from listeners.dispatch.open_runs import JOIN_MAX
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -237,17 +236,21 @@ async def test_executions_join_while_prefect_answers_to_nothing(
         assert (ANOTHER_TENANT, ["b-1"]) == (await started(flow_runs, 2))[1]
 
 
-async def test_many_that_wait_get_a_run_of_their_own_though_one_is_open(
+async def test_of_many_that_wait_as_many_join_as_the_open_run_has_room_for(
     store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
 ) -> None:
     dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
-    many = [f"e-{number}" for number in range(JOIN_MAX + 1)]
-    async with at_work(dispatcher):
+    many = [f"e-{number}" for number in range(120)]
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
         await knows_an_open_run(dispatcher, flow_runs, bus)
 
         for id in many:
             dispatcher.submit(Lane(A_TENANT, WORKFLOW), id)
-        assert (A_TENANT, many) == (await started(flow_runs, 2))[1]
+        await eventually(lambda: holds(sent, [("run-9", many[:99])]))
+        assert 1 == len(flow_runs.started), "the others wait until it has taken these"
+
+        await bus.broadcast(signals.EXECUTIONS_JOINED, msgspec.json.encode(many[:99]))
+        assert (A_TENANT, many[99:]) == (await started(flow_runs, 2))[1]
 
 
 async def test_what_was_opened_elsewhere_is_dispatched(
