@@ -35,6 +35,11 @@ AT_MOST_SECONDS = 60.0
 that is brought up to date at a run's end.
 """
 
+SHOWN_ANYWAY = 10
+"""A run that carries so many is shown with them once they are twice as many as Prefect shows: its
+name is to tell a backlog from a lone execution while that is under way, too.
+"""
+
 ON_THEIR_WAY_SECONDS = 0.2
 """A closed run takes what dispatchers have sent before they heard of it."""
 
@@ -55,6 +60,7 @@ class OpenRun:
         self._tenant_id = tenant_id
         self._batch = batch
         self._id = str(prefect.runtime.flow_run.id)
+        self._shown = len(batch)
 
     async def take_more(self, claim: Claim) -> None:
         """Dispatchers know that the run is under way, and what they sent to it has joined: until
@@ -105,11 +111,20 @@ class OpenRun:
             if joining:
                 self._batch.join(joining)
                 begun.create_task(self._batch.begin(joining))
+                self._show(begun)
             heard = msgspec.json.encode(offered)
             await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, heard)
             for analysis in claimed:
                 if analysis.awaits_approval:
                     await continue_alone(self._context, analysis)
+
+    def _show(self, begun: asyncio.TaskGroup) -> None:
+        if len(self._batch) >= max(SHOWN_ANYWAY, 2 * self._shown):
+            self._shown = len(self._batch)
+            held = [analysis.stored for analysis in self._batch.analyses]
+            begun.create_task(
+                show_joined(self._context, self._tenant_id, self._batch.execution_ids, held)
+            )
 
 
 async def with_joined(context: Runtime, tenant_id: str, execution_ids: Sequence[str]) -> list[str]:

@@ -1,5 +1,5 @@
-"""Executions that come one by one: they join the flow run of the one before while that is open, and
-fare there as in a run of their own.
+"""Executions that come while a flow run of their tenant is open join it, and fare there as in a run
+of their own.
 """
 
 import asyncio
@@ -85,6 +85,33 @@ async def test_they_share_a_run_which_shows_all_of_them_at_its_end(
     assert ("COMPLETED", "4 executions: 4 completed") == (run.state.type, run.state.message)
     assert [record.id for record in records] == run.parameters["execution_ids"]
     assert run.name.startswith("4 opportunities"), run.name
+    assert {} == ledger.second_ids()
+
+
+async def test_a_backlog_joins_it_too_and_prefect_shows_so_while_it_is_under_way(
+    parts: Orchestra, prefect: PrefectClient
+) -> None:
+    async with (
+        ledger_of(parts.bus, parts.name) as ledger,
+        services_on(parts.bus, parts.name, silent=REQUESTED) as them,
+    ):
+        first = await one_by_one(parts, 1, "running")
+        backlog = [
+            opportunity_event(A_TENANT, str(uuid4()), id=str(uuid4()), amount=5) for _ in range(40)
+        ]
+        await parts.bus.publish(*backlog)
+        run_id = the_run_of(await all_in(parts, first + backlog, "running"))
+
+        async def most_are_shown() -> bool:
+            run = await prefect.read_flow_run(UUID(run_id))
+            shown = len(run.parameters["execution_ids"])
+            return 41 < 2 * shown and run.name == f"{shown} opportunities"
+
+        await eventually(most_are_shown)
+        await them.speak()
+        them.silent.clear()
+        await all_in(parts, first + backlog, "completed")
+        await ledger.holds({"workflow.opportunity.analysis.completed": 41})
     assert {} == ledger.second_ids()
 
 
