@@ -153,7 +153,7 @@ async def forget_old_answers(store: RecordStore) -> int:
     """
     forgotten, now = 0, utc_now()
     for tenant_id in await all_tenants(store):
-        async for stored in every(store, tenant_id, IdempotencyRecord):
+        async for stored in every(store, tenant_id, IdempotencyRecord, skips_unreadable=True):
             if stored.record.created_at > now - FREE_KEPT_FOR:
                 break
             if stored.record.created_at > now - KEPT_FOR and stored.record.answer:

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from blocks.contracts import ids
 from blocks.contracts.records import Record, TenantRecord
-from blocks.ports import NO_CONDITION, NotFound, Query, RecordStore, Stored, Where
+from blocks.ports import (
+    NO_CONDITION,
+    NotFound,
+    Query,
+    RecordStore,
+    Stored,
+    UnreadableRecord,
+    Where,
+)
 
 R = TypeVar("R", bound=Record)
 
@@ -21,9 +29,14 @@ async def every(
     where: Where = NO_CONDITION,
     *,
     newest_first: bool = False,
+    skips_unreadable: bool = False,
 ) -> AsyncIterator[Stored[R]]:
-    """Each record that matches, page by page, oldest first by default."""
-    query = Query(kind, where, newest_first=newest_first, limit=_PAGE)
+    """Each record that matches, page by page, oldest first by default. Raises `UnreadableRecord`
+    unless it skips them; see `Query`.
+    """
+    query = Query(
+        kind, where, newest_first=newest_first, limit=_PAGE, skips_unreadable=skips_unreadable
+    )
     while True:
         page = await store.query(tenant_id, query)
         for stored in page.items:
@@ -34,7 +47,12 @@ async def every(
 
 
 async def those(
-    store: RecordStore, tenant_id: str, kind: type[R], ids: Collection[str]
+    store: RecordStore,
+    tenant_id: str,
+    kind: type[R],
+    ids: Collection[str],
+    *,
+    skips_unreadable: bool = False,
 ) -> dict[str, Stored[R]]:
     """The tenant's records of these ids, as far as there are such, by id; in one request."""
     if not ids:
@@ -45,13 +63,19 @@ async def those(
             return {id: await store.read(tenant_id, kind, id)}
         except NotFound:
             return {}
+        except UnreadableRecord:
+            if skips_unreadable:
+                return {}
+            raise
     of_ids = {"id": tuple(ids)}
-    return {stored.record.id: stored async for stored in every(store, tenant_id, kind, of_ids)}
+    found = every(store, tenant_id, kind, of_ids, skips_unreadable=skips_unreadable)
+    return {stored.record.id: stored async for stored in found}
 
 
 class PageAtATime(Generic[R]):
     """Goes through the matching records of each tenant, oldest first, a page a call, and after the
-    last one from the start: bounded, and none is left out however many match before it.
+    last one from the start: bounded, and none is left out however many match before it, but for
+    those that cannot be read.
     """
 
     def __init__(self, kind: type[R], *, limit: int) -> None:
@@ -70,6 +94,7 @@ class PageAtATime(Generic[R]):
             newest_first=False,
             limit=self._limit,
             continuation=self._places.pop(tenant_id, None),
+            skips_unreadable=True,
         )
         page = await store.query(tenant_id, query)
         if page.continuation is not None:
@@ -84,4 +109,5 @@ async def all_tenants(store: RecordStore) -> set[str]:
 
 async def tenants(store: RecordStore) -> list[str]:
     """Every tenant that ever had work here, from the directory that intake keeps."""
-    return [stored.record.tenant async for stored in every(store, ids.SYSTEM_TENANT, TenantRecord)]
+    found = every(store, ids.SYSTEM_TENANT, TenantRecord, skips_unreadable=True)
+    return [stored.record.tenant async for stored in found]

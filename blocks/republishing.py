@@ -75,7 +75,7 @@ async def _published(bus: EventBus, events: Events, *, required: bool = False) -
 async def _ends(store: RecordStore, tenant_id: str, begun: Between, since: datetime) -> Events:
     """Those that are not announced yet are the reconciler's."""
     ended = {"status": TERMINAL, "created_at": begun}
-    async for stored in every(store, tenant_id, ExecutionRecord, ended):
+    async for stored in every(store, tenant_id, ExecutionRecord, ended, skips_unreadable=True):
         record = stored.record
         if record.announced_at and record.announced_at >= since and _has_event(record):
             yield transitions.terminal_event(record)
@@ -92,7 +92,9 @@ def _has_event(execution: ExecutionRecord) -> bool:
 async def _of_approvals(
     store: RecordStore, tenant_id: str, begun: Between, since: datetime
 ) -> Events:
-    async for stored in every(store, tenant_id, ApprovalRecord, {"created_at": begun}):
+    async for stored in every(
+        store, tenant_id, ApprovalRecord, {"created_at": begun}, skips_unreadable=True
+    ):
         approval = stored.record
         before = sum(entry.at < since for entry in approval.history)
         if before < approval.published_count:
@@ -102,7 +104,7 @@ async def _of_approvals(
 
 async def _of_phases(store: RecordStore, tenant_id: str, since: datetime) -> Events:
     async for stored in every(
-        store, tenant_id, PhaseLogEntry, {"created_at": Between(since=since)}
+        store, tenant_id, PhaseLogEntry, {"created_at": Between(since=since)}, skips_unreadable=True
     ):
         if stored.record.mark in log.PUBLISHED_MARKS:
             yield log.event_of(stored.record)
@@ -111,7 +113,7 @@ async def _of_phases(store: RecordStore, tenant_id: str, since: datetime) -> Eve
 async def _requests(store: RecordStore, tenant_id: str) -> Events:
     """Of every running analysis, the steps that have no answer."""
     running = {"workflow": analysis.WORKFLOW, "status": "running"}
-    async for stored in every(store, tenant_id, ExecutionRecord, running):
+    async for stored in every(store, tenant_id, ExecutionRecord, running, skips_unreadable=True):
         record = stored.record
         answered = by_step(record, await step_records(store, tenant_id, [record.id]))
         for step in analysis.ANALYSIS_STEPS:
@@ -121,7 +123,9 @@ async def _requests(store: RecordStore, tenant_id: str) -> Events:
 
 async def _job_triggers(store: RecordStore, since: datetime) -> Events:
     running = {"workflow": jobs.WORKFLOW, "status": "running"}
-    async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, running):
+    async for stored in every(
+        store, ids.SYSTEM_TENANT, ExecutionRecord, running, skips_unreadable=True
+    ):
         sent_at = await triggers.sent_at(store, stored.record.id)
         if sent_at and sent_at >= since:
             yield triggers.trigger_event(stored.record)

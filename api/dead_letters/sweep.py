@@ -78,7 +78,9 @@ class DeadLetterSweep:
         for tenant_id in await self._tenants_to_look_at():
             scheduled = [
                 letter
-                async for letter in every(self._store, tenant_id, DeadLetterRecord, _REPLAYING)
+                async for letter in every(
+                    self._store, tenant_id, DeadLetterRecord, _REPLAYING, skips_unreadable=True
+                )
             ]
             if not scheduled:
                 self._look_at.discard(tenant_id)
@@ -117,7 +119,11 @@ class DeadLetterSweep:
         waiting: Counter[str] = Counter()
         for tenant_id in await all_tenants(self._store):
             async for stored in every(
-                self._store, tenant_id, DeadLetterRecord, {"status": "waiting"}
+                self._store,
+                tenant_id,
+                DeadLetterRecord,
+                {"status": "waiting"},
+                skips_unreadable=True,
             ):
                 waiting[
                     stored.record.code if stored.record.code in rejections.OF_MESSAGES else _OTHER

@@ -14,7 +14,10 @@ async def expect_process(store: RecordStore, role: str, lost_after_seconds: floa
     seconds.
     """
     known = [
-        stored.record async for stored in every(store, SYSTEM_TENANT, ProcessRecord, {"role": role})
+        stored.record
+        async for stored in every(
+            store, SYSTEM_TENANT, ProcessRecord, {"role": role}, skips_unreadable=True
+        )
     ]
     if not known:
         raise Unavailable(f"no {role} has ever sent a heartbeat")

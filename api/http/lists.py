@@ -61,7 +61,14 @@ async def page_of(
     cursors = Cursors(tenant_id, kind, where, also)
     try:
         place = cursors.place(continuation)
-        query = Query(kind, where, newest_first=order == "newest", limit=limit, continuation=place)
+        query = Query(
+            kind,
+            where,
+            newest_first=order == "newest",
+            limit=limit,
+            continuation=place,
+            skips_unreadable=True,
+        )
         page = await store.query(tenant_id, query)
     except ValueError:
         if continuation is None:

@@ -86,6 +86,7 @@ class JobMetrics:
             ExecutionRecord,
             {"workflow": WORKFLOW},
             newest_first=True,
+            skips_unreadable=True,
         )
         async for run in (stored.record async for stored in runs):
             if self._from and run.created_at < self._from:

@@ -14,7 +14,7 @@ import msgspec
 from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import PhaseRecord
-from blocks.ports import Between, NotFound, RecordStore, Stored
+from blocks.ports import Between, NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.queries import PageAtATime, tenants
 
 GRACE = timedelta(seconds=30)
@@ -94,7 +94,7 @@ class DuePhases:
         read = self._store.read
         try:
             return (await read(phase.tenant_id, ExecutionRecord, phase.execution_id)).record
-        except NotFound:
+        except (NotFound, UnreadableRecord):
             return None
 
 

@@ -1,15 +1,16 @@
 """Gauges of open work, counted in the records of all tenants periodically, by the leader only."""
 
-import asyncio
 import logging
 from collections import Counter
+from functools import partial
 
 from blocks.contracts import ids
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import OPEN
 from blocks.contracts.workflows import WORKFLOWS
 from blocks.observability.metrics import OTHER, work
-from blocks.ports import RecordStore, Unavailable
+from blocks.ports import RecordStore
+from blocks.processes.duties import again_and_again
 from blocks.queries import tenants
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,8 @@ _COUNT_SECONDS = 30.0
 async def count_for_ever(store: RecordStore) -> None:
     """Counts until cancelled; then another process reports these gauges."""
     try:
-        while True:
-            try:
-                await count_what_is_open(store)
-            except Unavailable as error:
-                log.debug("what is open is counted later: %s", error)
-            await asyncio.sleep(_COUNT_SECONDS)
+        counting = partial(count_what_is_open, store)
+        await again_and_again("counts of what is open", counting, _COUNT_SECONDS, log)
     finally:
         work.OPEN.clear()
         work.OVERDUE.set(0)

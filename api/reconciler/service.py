@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -26,7 +24,8 @@ from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.audit.recording import finish_lost_acts
 from blocks.notifications.notifier import forget_old_notifications
 from blocks.operations.events.taking import forget_events
-from blocks.ports import EventBus, RecordStore, Unavailable
+from blocks.ports import EventBus, RecordStore
+from blocks.processes.duties import again_and_again
 from blocks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -74,20 +73,16 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         group.create_task(
             name_upcoming_for_ever(parts.flow_runs), name="reconciler: names of upcoming runs"
         )
-        group.create_task(
-            _now_and_then(parts.store, forget_old_answers), name="reconciler: old answers"
-        )
-        group.create_task(
-            _now_and_then(parts.store, forget_old_notifications),
-            name="reconciler: old notifications",
-        )
-        group.create_task(
-            _now_and_then(parts.store, finish_lost_acts), name="reconciler: lost acts"
-        )
-        group.create_task(
-            _now_and_then(parts.store, partial(forget_events, kept_for=kept_for)),
-            name="reconciler: old events of operations",
-        )
+        for what, duty in (
+            ("old answers", forget_old_answers),
+            ("old notifications", forget_old_notifications),
+            ("lost acts", finish_lost_acts),
+            ("old events of operations", partial(forget_events, kept_for=kept_for)),
+        ):
+            group.create_task(
+                again_and_again(what, partial(duty, parts.store), _NOW_AND_THEN_SECONDS, log),
+                name=f"reconciler: {what}",
+            )
         group.create_task(
             keep_phase_logs(parts.settings, parts.store), name="reconciler: logs of phases"
         )
@@ -107,13 +102,3 @@ async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell)
         await journal.look(drift)
         await asyncio.sleep(_GAP_SECONDS)
         await rung.wait(max(drift.every_seconds - _GAP_SECONDS, 0))
-
-
-async def _now_and_then(store: RecordStore, duty: Callable[[RecordStore], Awaitable[int]]) -> None:
-    """Low-priority work: old answers and notifications are forgotten, lost acts go to the audit
-    log.
-    """
-    while True:
-        with suppress(Unavailable):
-            await duty(store)
-        await asyncio.sleep(_NOW_AND_THEN_SECONDS)

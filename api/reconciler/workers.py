@@ -75,7 +75,11 @@ class Workers:
             workers = [
                 stored.record
                 async for stored in every(
-                    self._store, ids.SYSTEM_TENANT, ProcessRecord, {"role": "worker"}
+                    self._store,
+                    ids.SYSTEM_TENANT,
+                    ProcessRecord,
+                    {"role": "worker"},
+                    skips_unreadable=True,
                 )
             ]
         except Unavailable:

@@ -13,6 +13,7 @@ import msgspec
 
 from blocks.adapters.record_pages import key_before
 from blocks.adapters.record_rules import Wanted, ages, conditions, sort_key, tag
+from blocks.adapters.unreadable_records import record_of
 from blocks.contracts.older_service import OLDER_FORMS, OlderWorkflow, Unreadable
 from blocks.contracts.records import Record
 from blocks.ports import Contains, NotAbove, Query, Stored, Where
@@ -28,7 +29,9 @@ Documents = Iterable[tuple[Mapping[str, Any], str]]
 def decoded(kind: type[R], document: Mapping[str, Any]) -> R | None:
     """The record that a document holds; None: it holds none of this kind, or it is `Unreadable`."""
     if "kind" in document:
-        return msgspec.convert(document, kind) if document["kind"] == tag(kind) else None
+        if document["kind"] != tag(kind):
+            return None
+        return record_of(kind, document, str(document.get("tenantId")), str(document.get("id")))
     form = OLDER_FORMS.get(kind)
     if form is None:
         return None

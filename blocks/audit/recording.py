@@ -118,7 +118,7 @@ async def finish_lost_acts(store: RecordStore, before: datetime | None = None) -
     many there were.
     """
     finished, before = 0, before or utc_now() - GIVEN_UP_AFTER
-    async for stored in every(store, SYSTEM_TENANT, AuditIntent):
+    async for stored in every(store, SYSTEM_TENANT, AuditIntent, skips_unreadable=True):
         intent = stored.record
         if intent.created_at >= before:
             break

@@ -346,7 +346,9 @@ async def forget(store: RecordStore, tenant_id: str, settled_before: datetime) -
     returns how many.
     """
     forgotten = 0
-    async for stored in every(store, tenant_id, DeadLetterRecord, {"status": SETTLED}):
+    async for stored in every(
+        store, tenant_id, DeadLetterRecord, {"status": SETTLED}, skips_unreadable=True
+    ):
         letter = stored.record
         if letter.settled_at is None or letter.settled_at >= settled_before:
             continue

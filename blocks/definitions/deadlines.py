@@ -9,7 +9,7 @@ from blocks.clock import utc_now
 from blocks.contracts.records import ExecutionRecord, WorkflowDefinition
 from blocks.contracts.workflows import with_deadlines, workflow_named
 from blocks.definitions.versions import platform_definition, read_definition
-from blocks.ports import NotFound, RecordStore, Stored
+from blocks.ports import NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.queries import every
 from blocks.settings import Settings
 
@@ -51,7 +51,9 @@ async def overdue(
     running = {"status": "running", "workflow": with_deadlines()}
     for tenant_id in tenant_ids:
         definitions: dict[tuple[str, int | None], WorkflowDefinition] = {}
-        async for stored in every(store, tenant_id, ExecutionRecord, running):
+        async for stored in every(
+            store, tenant_id, ExecutionRecord, running, skips_unreadable=True
+        ):
             kept = stored.record.workflow, stored.record.definition_version
             if kept not in definitions:
                 definitions[kept] = await _definition(store, tenant_id, settings, *kept)
@@ -66,5 +68,5 @@ async def _definition(
 ) -> WorkflowDefinition:
     try:
         return await read_definition(store, tenant_id, workflow, settings, version)
-    except NotFound:  # a version that is gone must not keep its executions from an end
+    except (NotFound, UnreadableRecord):  # it must not keep its executions from an end
         return platform_definition(tenant_id, workflow, settings)

@@ -112,7 +112,7 @@ async def forget_old_notifications(store: RecordStore) -> int:
     of how many keys.
     """
     forgotten, oldest = 0, utc_now() - KEPT
-    async for stored in every(store, SYSTEM_TENANT, NotificationRecord):
+    async for stored in every(store, SYSTEM_TENANT, NotificationRecord, skips_unreadable=True):
         record = stored.record
         if record.created_at > oldest:
             break

@@ -15,6 +15,7 @@ from blocks.ports.errors import (
     Throttled,
     TooLarge,
     Unavailable,
+    UnreadableRecord,
     Unroutable,
     WrongVersion,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "Throttled",
     "TooLarge",
     "Unavailable",
+    "UnreadableRecord",
     "Unroutable",
     "UpcomingTick",
     "Verdict",

@@ -33,6 +33,12 @@ class NotFound(Exception):
     """The tenant has no such record. Another tenant's record is not found either."""
 
 
+class UnreadableRecord(Exception):
+    """A record holds what no version up to this one writes. Reading it again does not help: a
+    person has to mend it, or a newer version to read it.
+    """
+
+
 class Stale(Exception):
     """The record changed since it was read: read it again and decide again."""
 

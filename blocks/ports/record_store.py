@@ -67,6 +67,10 @@ class Query(msgspec.Struct, Generic[R_co], frozen=True):
     """1 to 1,000 records a page."""
     continuation: str | None = None
     """Of the page before, from the same tenant, kind and order."""
+    skips_unreadable: bool = False
+    """Records that cannot be read are left out, counted and logged: for who goes through the
+    records of many, and may not be stopped by one. Otherwise the query raises `UnreadableRecord`.
+    """
 
 
 class Page(msgspec.Struct, Generic[R_co], frozen=True):

@@ -81,7 +81,10 @@ def new_secret() -> str:
 
 async def subscriptions(store: RecordStore, tenant_id: str) -> list[WebhookSubscription]:
     """All of the tenant's, oldest first."""
-    return [stored.record async for stored in every(store, tenant_id, WebhookSubscription)]
+    return [
+        stored.record
+        async for stored in every(store, tenant_id, WebhookSubscription, skips_unreadable=True)
+    ]
 
 
 async def subscription(store: RecordStore, tenant_id: str, id: str) -> WebhookSubscription:

@@ -37,7 +37,7 @@ that is brought up to date at a run's end.
 
 SHOWN_ANYWAY = 10
 """A run that carries so many is shown with them once they are twice as many as Prefect shows: its
-name is to tell a backlog from a lone execution while that is under way, too.
+name distinguishes a backlog from a lone execution while it is under way, too.
 """
 
 ON_THEIR_WAY_SECONDS = 0.2
@@ -112,8 +112,8 @@ class OpenRun:
                 self._batch.join(joining)
                 begun.create_task(self._batch.begin(joining))
                 self._show(begun)
-            heard = msgspec.json.encode(offered)
-            await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, heard)
+            taken = msgspec.json.encode(offered)
+            await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, taken)
             for analysis in claimed:
                 if analysis.awaits_approval:
                     await continue_alone(self._context, analysis)

@@ -10,7 +10,7 @@ from blocks.clock import utc_now
 from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions import transitions
-from blocks.ports import NotFound, RecordStore, Stale, Stored
+from blocks.ports import NotFound, RecordStore, Stale, Stored, UnreadableRecord
 from blocks.processes import fault_points
 from blocks.queries import those
 from blocks.updates import update
@@ -35,9 +35,9 @@ async def claim(
     """The execution, claimed by this flow run: it was pending, given up by another, or its own.
 
     None, with a log line, for an execution that has ended, that another run holds, that belongs to
-    another workflow or that does not exist. Each claim counts one attempt, so a run that was
-    presumed dead and returns finds its ETag stale. The first claim also fixes the version of the
-    tenant's definition that the execution keeps.
+    another workflow, that does not exist or cannot be read. Each claim counts one attempt, so a run
+    that was presumed dead and returns finds its ETag stale. The first claim also fixes the version
+    of the tenant's definition that the execution keeps.
     """
     if canonical_uuid(execution_id) is None:
         log.warning("%r is no execution's id", execution_id[:80])
@@ -48,6 +48,9 @@ async def claim(
             stored = await store.read(tenant_id, ExecutionRecord, execution_id)
         except NotFound:
             log.warning("execution %s does not exist for tenant %s", execution_id, tenant_id)
+            return None
+        except UnreadableRecord as error:
+            log.error("not claimed: %s", error)
             return None
         changes = _changes(stored.record, flow_run_id, definition_version, workflow)
         if changes is None:
@@ -72,7 +75,7 @@ async def claim_all(
 ) -> list[Stored[ExecutionRecord]]:
     """Those of these executions that are this flow run's to do, in their order; see `claim`."""
     store, valid = context.store, [id for id in execution_ids if canonical_uuid(id)]
-    known = await those(store, tenant_id, ExecutionRecord, valid)
+    known = await those(store, tenant_id, ExecutionRecord, valid, skips_unreadable=True)
     claimed: dict[str, Stored[ExecutionRecord]] = {}
     for part in sliced(execution_ids):  # what other runs of this process do goes on in between
         together = [

@@ -23,8 +23,17 @@ from blocks.contracts import ids, workflows
 from blocks.contracts.records import ExecutionRecord
 from blocks.executions.carried import carried_by, unended_runs
 from blocks.executions.run_names import run_name
-from blocks.ports import Between, EventBus, FlowRuns, NotFound, RecordStore, Unavailable
+from blocks.ports import (
+    Between,
+    EventBus,
+    FlowRuns,
+    NotFound,
+    RecordStore,
+    Unavailable,
+    UnreadableRecord,
+)
 from blocks.processes import fault_points
+from blocks.processes.duties import again_and_again
 from blocks.processes.ending import ended
 from blocks.queries import every, tenants
 from blocks.settings import Dispatch
@@ -370,9 +379,14 @@ class Dispatcher:
             await self._read_policy()
 
     async def _read_policy(self) -> None:
-        with suppress(Unavailable):  # what was in force stays in force
+        """Without an answer, what was in force stays in force."""
+        try:
             self._queue.policy = await read_policy(self._store)
             self._wake()
+        except Unavailable:
+            pass
+        except UnreadableRecord as error:
+            log.error("the dispatch policy stays as it was: %s", error)
 
     async def _policy_has_changed(self, _: bytes) -> None:
         self._policy_changed.set()
@@ -381,14 +395,14 @@ class Dispatcher:
 
     async def _sweep_for_ever(self) -> None:
         """Accepted executions that a dead listener or an outage of Prefect left are dispatched."""
-        age = timedelta(0)
-        while True:
-            try:
-                await self._sweep(age)
-                age = timedelta(seconds=self._settings.sweep_seconds)
-            except Unavailable as error:
-                log.warning("cannot look for pending executions: %s", error)
-            await asyncio.sleep(self._settings.sweep_seconds)
+        age, seconds = timedelta(0), self._settings.sweep_seconds
+
+        async def sweep() -> None:
+            nonlocal age
+            await self._sweep(age)
+            age = timedelta(seconds=seconds)
+
+        await again_and_again("pending executions", sweep, seconds, log)
 
     async def _sweep(self, age: timedelta) -> None:
         self._forget_dispatched()
@@ -397,7 +411,9 @@ class Dispatcher:
         found = [
             stored.record
             for tenant_id in await tenants(self._store)
-            async for stored in every(self._store, tenant_id, ExecutionRecord, pending | settled)
+            async for stored in every(
+                self._store, tenant_id, ExecutionRecord, pending | settled, skips_unreadable=True
+            )
             if stored.record.id not in self._dispatched
         ]
         # Runs of a listener that is gone, or of one whose broadcast was lost.

@@ -36,9 +36,10 @@ from blocks.ports import (
     Stored,
     TooLarge,
     Unavailable,
+    UnreadableRecord,
     Where,
 )
-from blocks.queries import those
+from blocks.queries import every, those
 from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import (
     A_TENANT,
@@ -55,7 +56,9 @@ from tests.support.factories import (
     now,
 )
 from tests.support.journeys.triggers import records_of_a_claim
+from tests.support.metrics import Gain
 from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.stores import put_unreadable
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -624,6 +627,55 @@ async def test_provisioning_again_keeps_what_is_there(store: RecordStore) -> Non
 
 async def test_a_store_that_answers_can_be_pinged(store: RecordStore) -> None:
     await store.ping()
+
+
+# --- records that cannot be read ------------------------------------------------------------------
+
+
+async def test_who_asks_for_a_record_that_cannot_be_read_is_told_which_it_is(
+    store: RecordStore,
+) -> None:
+    id = await put_unreadable(store, ExecutionRecord, A_TENANT)
+
+    expected = f"execution {id} of tenant {A_TENANT} cannot be read: .+"
+    with pytest.raises(UnreadableRecord, match=expected):
+        await store.read(A_TENANT, ExecutionRecord, id)
+    with pytest.raises(UnreadableRecord, match=expected):
+        await store.query(A_TENANT, Query(ExecutionRecord))
+    with pytest.raises(UnreadableRecord, match=expected):
+        await those(store, A_TENANT, ExecutionRecord, [id])
+    assert {} == await those(store, A_TENANT, ExecutionRecord, [id], skips_unreadable=True)
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_a_query_that_skips_them_gives_all_others_whatever_the_page(
+    store: RecordStore, newest_first: bool
+) -> None:
+    good = [an_execution(created_at=NOON.replace(hour=hour)) for hour in (1, 3, 5, 7)]
+    await store.create_all(A_TENANT, good)
+    for hour in (0, 2, 4, 4, 4, 8):
+        moment = NOON.replace(hour=hour).isoformat(timespec="microseconds")
+        await put_unreadable(store, ExecutionRecord, A_TENANT, created_at=moment, status="pending")
+    skipped = Gain("workflow_orchestrator_unreadable_records_total", kind="execution")
+    expected = [record.id for record in (reversed(good) if newest_first else good)]
+
+    for limit in (1, 2, 3, 4, 10):
+        query = Query(
+            ExecutionRecord, newest_first=newest_first, limit=limit, skips_unreadable=True
+        )
+        found: list[str] = []
+        while True:
+            page = await store.query(A_TENANT, query)
+            found += [stored.record.id for stored in page.items]
+            if page.continuation is None:
+                break
+            query = replace(query, continuation=page.continuation)
+        assert expected == found, limit
+    assert 6 * 5 <= skipped()
+    assert set(expected) == {
+        stored.record.id
+        async for stored in every(store, A_TENANT, ExecutionRecord, skips_unreadable=True)
+    }
 
 
 # --- one adapter only -----------------------------------------------------------------------------

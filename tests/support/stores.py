@@ -1,13 +1,19 @@
-"""Record stores that do not work, or work unevenly."""
+"""Record stores that do not work, or work unevenly, and records that cannot be read."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import msgspec
+
+from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.adapters.forwarding import ForwardingRecordStore
+from blocks.adapters.record_rules import tag
+from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import Record
-from blocks.ports import Page, Stored
+from blocks.ports import Page, RecordStore, Stored
+from tests.support.factories import new_id
 
 T = TypeVar("T")
 
@@ -63,3 +69,28 @@ class Uneven(ForwardingRecordStore):
     ) -> T:
         await asyncio.sleep(random.choice((0, 0, 0, 0.1)))
         return await request()
+
+
+async def put_unreadable(
+    store: RecordStore,
+    kind: type[Record],
+    tenant_id: str,
+    *,
+    id: str | None = None,
+    created_at: str = "2020-01-01T00:00:00.000000+00:00",
+    **fields: Any,
+) -> str:
+    """The id of a record of this kind that has these JSON fields and lacks all others."""
+    while isinstance(store, ForwardingRecordStore):
+        store = store._store
+    document = {"id": (id := id or new_id()), "tenantId": tenant_id, "kind": tag(kind), **fields}
+    key = f"{created_at} {id}"
+    if isinstance(store, CosmosRecordStore):
+        async with store._call(tag(kind)):
+            await store._containers[kind.container].create_item({**document, "sortKey": key})
+        return id
+    assert isinstance(store, SqliteRecordStore)
+    row = (tenant_id, id, tag(kind), new_id(), key, msgspec.json.encode(document).decode())
+    insert = f"INSERT INTO {kind.container} VALUES (?, ?, ?, ?, ?, ?)"
+    await store._file.run(lambda connection: connection.execute(insert, row))
+    return id

@@ -46,7 +46,9 @@ class _Untended(Drift[Stored[ApprovalRecord]]):
         return [
             stored
             for tenant_id in await all_tenants(self._parts.store)
-            async for stored in every(self._parts.store, tenant_id, ApprovalRecord, due)
+            async for stored in every(
+                self._parts.store, tenant_id, ApprovalRecord, due, skips_unreadable=True
+            )
             if self._needs_something(stored.record)
         ]
 

@@ -105,7 +105,9 @@ async def left_open(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionReco
     held = await _held_by(parts, run)
     if run.opens_for:
         return held
-    listed = await those(parts.store, run.tenant_id, ExecutionRecord, run.execution_ids)
+    listed = await those(
+        parts.store, run.tenant_id, ExecutionRecord, run.execution_ids, skips_unreadable=True
+    )
     found = listed | {stored.record.id: stored for stored in held}
     return [
         stored
@@ -119,7 +121,9 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
     of_run = {"workflow": jobs.WORKFLOW, "flow_run_id": run.id, "status": ("pending", "running")}
     return [
         stored
-        async for stored in every(parts.store, ids.SYSTEM_TENANT, ExecutionRecord, of_run)
+        async for stored in every(
+            parts.store, ids.SYSTEM_TENANT, ExecutionRecord, of_run, skips_unreadable=True
+        )
         if not await triggers.sent_at(parts.store, stored.record.id)
     ]
 
@@ -128,7 +132,12 @@ async def _held_by(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionRecor
     """Those that it has claimed: listed, opened by itself, or joined on the way."""
     held = tuple(status for status in OPEN if status != "waiting")  # at rest, no run has it
     of_run = {"flow_run_id": run.id, "status": held}
-    return [stored async for stored in every(parts.store, run.tenant_id, ExecutionRecord, of_run)]
+    return [
+        stored
+        async for stored in every(
+            parts.store, run.tenant_id, ExecutionRecord, of_run, skips_unreadable=True
+        )
+    ]
 
 
 def _may_be_of(execution: ExecutionRecord, run: FlowRunView) -> bool:

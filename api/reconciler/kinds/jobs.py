@@ -99,7 +99,11 @@ class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
 
 def _jobs(store: RecordStore, *statuses: str) -> AsyncIterator[Stored[ExecutionRecord]]:
     return every(
-        store, ids.SYSTEM_TENANT, ExecutionRecord, {"workflow": jobs.WORKFLOW, "status": statuses}
+        store,
+        ids.SYSTEM_TENANT,
+        ExecutionRecord,
+        {"workflow": jobs.WORKFLOW, "status": statuses},
+        skips_unreadable=True,
     )
 
 

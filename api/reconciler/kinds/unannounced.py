@@ -32,6 +32,7 @@ class Unannounced(Drift[Stored[ExecutionRecord]]):
                 tenant_id,
                 ExecutionRecord,
                 {"status": TERMINAL, "announced_at": None},
+                skips_unreadable=True,
             )
         ]
         if not owed:

@@ -70,7 +70,13 @@ class Undispatched(Drift[ExecutionRecord]):
             for stored in (
                 await self._parts.store.query(
                     tenant_id,
-                    Query(ExecutionRecord, pending, newest_first=False, limit=OLDEST_OF_A_TENANT),
+                    Query(
+                        ExecutionRecord,
+                        pending,
+                        newest_first=False,
+                        limit=OLDEST_OF_A_TENANT,
+                        skips_unreadable=True,
+                    ),
                 )
             ).items
             if stored.record.waiting_since <= accepted_before

@@ -107,7 +107,11 @@ class VanishedRuns(Drift[Group]):
             stored
             for tenant_id in await tenants(self._parts.store)
             async for stored in every(
-                self._parts.store, tenant_id, ExecutionRecord, {"status": statuses}
+                self._parts.store,
+                tenant_id,
+                ExecutionRecord,
+                {"status": statuses},
+                skips_unreadable=True,
             )
             if stored.record.updated_at <= settled_before
             and workflows.is_dispatched(stored.record.workflow)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from uuid import uuid4
@@ -41,6 +42,7 @@ from blocks.adapters.record_rules import (
     sort_key,
     tag,
 )
+from blocks.adapters.unreadable_records import readable, record_of
 from blocks.contracts.records import CONTAINERS, Record
 from blocks.ports import (
     NO_CONDITION,
@@ -197,7 +199,7 @@ class CosmosRecordStore:
             )
             async for document in documents:
                 if document["tenantId"] == tenant_id:
-                    found.append(_stored(query.kind, document))
+                    found += readable(query, [document], partial(_stored, query.kind))
                 if len(found) > query.limit:
                     break
         return found
@@ -443,7 +445,8 @@ def _batches(writes: Sequence[_Write[R]]) -> Iterator[list[_Write[R]]]:
 
 
 def _stored(kind: type[R], document: Document) -> Stored[R]:
-    return Stored(msgspec.convert(document, kind), document["_etag"])
+    record = record_of(kind, document, document["tenantId"], document["id"])
+    return Stored(record, document["_etag"])
 
 
 def _select(tenant_id: str, query: Query[Record]) -> tuple[str, list[Any]]:

@@ -4,6 +4,7 @@ are in Cosmos DB.
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -33,6 +34,7 @@ from blocks.adapters.record_rules import (
     tag,
 )
 from blocks.adapters.sqlite.file import SqliteFile
+from blocks.adapters.unreadable_records import readable, record_of
 from blocks.contracts.records import CONTAINERS, Record
 from blocks.ports import (
     NO_CONDITION,
@@ -48,6 +50,9 @@ from blocks.ports import (
 )
 
 R = TypeVar("R", bound=Record)
+
+_Row = tuple[str, str, str, str]
+_ROW = "sort_key, id, body, etag"
 
 OLDER = ""
 """In the column `kind`: a document of the older service, which has none."""
@@ -112,7 +117,7 @@ class SqliteRecordStore:
         if row is None:
             raise NotFound(name(kind, id))
         if row[2] != OLDER:
-            return _stored(kind, row[:2])
+            return Stored(record_of(kind, row[0], tenant_id, id), row[1])
         record = decoded(kind, msgspec.json.decode(row[0]))
         if record is None:
             raise NotFound(name(kind, id))
@@ -163,9 +168,17 @@ class SqliteRecordStore:
         return page_of(tenant_id, query, merged(tenant_id, query, ours, older) if older else ours)
 
     async def _ours(self, tenant_id: str, query: Query[R]) -> list[Stored[R]]:
-        work = _select(tenant_id, query)
-        rows = await self._file.read(lambda connection: connection.execute(*work).fetchall())
-        return [_stored(query.kind, row) for row in rows]
+        """Those of a page and one more, if there are so many."""
+        found: list[Stored[R]] = []
+        after = key_before(tenant_id, query)
+        while (missing := query.limit + 1 - len(found)) > 0:
+            work = _select(tenant_id, query, after, missing)
+            rows = await self._file.read(partial(_rows, select=work))
+            found += readable(query, rows, partial(_stored, tenant_id, query.kind))
+            if len(rows) < missing:
+                break
+            after = rows[-1][0]
+        return found
 
     async def _older(self, tenant_id: str, kind: type[R], where: Where) -> list[Stored[R]]:
         """Records that documents of the older service stand for and that match; in no order."""
@@ -235,20 +248,25 @@ def _body(record: Record) -> str:
     return body.decode()
 
 
-def _stored(kind: type[R], row: tuple[str, str]) -> Stored[R]:
-    body, etag = row
-    return Stored(msgspec.json.decode(body, type=kind), etag)
+def _rows(connection: sqlite3.Connection, select: tuple[str, list[Any]]) -> list[_Row]:
+    return connection.execute(*select).fetchall()
 
 
-def _select(tenant_id: str, query: Query[Record]) -> tuple[str, list[Any]]:
-    """For a page and one record more."""
+def _stored(tenant_id: str, kind: type[R], row: _Row) -> Stored[R]:
+    _, id, body, etag = row
+    return Stored(record_of(kind, body, tenant_id, id), etag)
+
+
+def _select(
+    tenant_id: str, query: Query[Record], after: str | None, limit: int
+) -> tuple[str, list[Any]]:
     clauses, parameters = _clauses(tenant_id, query.kind, query.where)
-    if after := key_before(tenant_id, query):
+    if after:
         clauses.append("sort_key < ?" if query.newest_first else "sort_key > ?")
         parameters.append(after)
     order = "DESC" if query.newest_first else "ASC"
-    rows = f"SELECT body, etag FROM {query.kind.container} WHERE {' AND '.join(clauses)}"
-    return f"{rows} ORDER BY sort_key {order} LIMIT ?", [*parameters, query.limit + 1]
+    rows = f"SELECT {_ROW} FROM {query.kind.container} WHERE {' AND '.join(clauses)}"
+    return f"{rows} ORDER BY sort_key {order} LIMIT ?", [*parameters, limit]
 
 
 def _clauses(tenant_id: str, kind: type[Record], where: Where) -> tuple[list[str], list[Any]]:

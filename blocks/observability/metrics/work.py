@@ -80,6 +80,11 @@ SLICE_SECONDS = Histogram(
     "had been taken",
     buckets=SECONDS_OF_WORK,
 )
+UNREADABLE_RECORDS = Counter(
+    "workflow_orchestrator_unreadable_records_total",
+    "Records that could not be read and were left out, once for each look, by kind",
+    ["kind"],
+)
 MARKS_LATE = Counter(
     "workflow_orchestrator_marks_late_total",
     "Marks that did not come back from the intake queue in time: a listener is missing or behind",

@@ -82,7 +82,7 @@ async def _keep(store: RecordStore, window: Window, address: str, items: list[Di
 
 async def _forget(store: RecordStore, window: Window) -> None:
     """What earlier digests collected is gone, once no retry needs it."""
-    async for stored in every(store, SYSTEM_TENANT, DigestRecord):
+    async for stored in every(store, SYSTEM_TENANT, DigestRecord, skips_unreadable=True):
         if stored.record.created_at > window.until - KEPT:
             break
         await store.delete(SYSTEM_TENANT, DigestRecord, stored.record.id)

@@ -37,7 +37,9 @@ async def _waiting(
     store: RecordStore, tenant_id: str, addresses: Addresses
 ) -> AsyncIterator[tuple[str, DigestItem]]:
     """Approvals by who may decide: those that are named, or else the tenant's administrator."""
-    async for stored in every(store, tenant_id, ApprovalRecord, {"status": "pending"}):
+    async for stored in every(
+        store, tenant_id, ApprovalRecord, {"status": "pending"}, skips_unreadable=True
+    ):
         approval = stored.record
         named = set(approval.policy.approvers.users) - set(approval.handed_on)
         voted = {decision.on_behalf_of or decision.actor for decision in approval.decisions}
@@ -81,7 +83,9 @@ async def _failed(
     store: RecordStore, server: Server, tenant_id: str, window: Window
 ) -> AsyncIterator[DigestItem]:
     failed = {"status": "failed"}
-    async for stored in every(store, tenant_id, ExecutionRecord, failed, newest_first=True):
+    async for stored in every(
+        store, tenant_id, ExecutionRecord, failed, newest_first=True, skips_unreadable=True
+    ):
         execution = stored.record
         if execution.created_at < window.since - _OPEN_AT_MOST:
             break

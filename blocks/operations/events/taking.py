@@ -67,7 +67,7 @@ async def forget_events(store: RecordStore, kept_for: timedelta) -> int:
     """
     old = {"created_at": Between(until=utc_now() - kept_for)}
     forgotten = 0
-    async for stored in every(store, ids.SYSTEM_TENANT, EventRecord, old):
+    async for stored in every(store, ids.SYSTEM_TENANT, EventRecord, old, skips_unreadable=True):
         await store.delete(ids.SYSTEM_TENANT, EventRecord, stored.record.id)
         forgotten += 1
         if forgotten == _AT_ONCE:

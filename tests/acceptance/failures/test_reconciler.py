@@ -18,6 +18,7 @@ from api.reconciler.kinds.ended_runs import RESCHEDULES_MAX
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
 from blocks.clock import utc_now
 from blocks.contracts import ids
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord, ProcessRecord
 from blocks.ports import Query
 from tests.support.analyses import (
@@ -29,6 +30,7 @@ from tests.support.analyses import (
 )
 from tests.support.factories import A_TENANT, a_tenant_record, an_execution
 from tests.support.servers.prefect_server import PrefectServer
+from tests.support.stores import put_unreadable
 from tests.support.system.analysis_services import services_on
 from tests.support.system.ledger import REQUESTED, TERMINAL, Ledger
 from tests.support.system.orchestra import Orchestra, orchestra
@@ -256,3 +258,21 @@ async def test_a_worker_that_is_stopped_in_the_middle_of_a_run_gives_the_reconci
             await services.speak()
 
             assert (2, "completed") == ((done := await ended(parts, event)).attempt, done.status)
+
+
+async def test_one_record_that_cannot_be_read_stops_nothing_else(parts: Orchestra) -> None:
+    await parts.store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    for status in ("pending", "running", "completed"):
+        for tenant_id in (A_TENANT, ids.SYSTEM_TENANT):
+            its = {"status": status, "workflow": WORKFLOW}
+            await put_unreadable(parts.store, ExecutionRecord, tenant_id, **its)
+    async with services_on(parts.bus, parts.name):
+        parts.listener.start()
+        parts.worker.start()
+        for _ in range(2):  # the second is looked for when all have come by the damaged ones
+            await parts.bus.publish(event := an_opportunity())
+            assert "completed" == (await ended(parts, event)).status
+            await asyncio.sleep(2)
+    for part in (parts.listener, parts.api):
+        assert "cannot be read" in part.log
+        assert 0 == part.stop()

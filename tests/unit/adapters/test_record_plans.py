@@ -70,7 +70,8 @@ async def test_what_is_asked_all_the_time_is_answered_from_its_index(
     tmp_path: Path, kind: type[Record], where: dict[str, Any], index: str
 ) -> None:
     async with SqliteRecordStore(tmp_path / "records.db"):
-        sql, parameters = _select(A_TENANT, Query(kind, where, newest_first=False, limit=500))
+        query = Query(kind, where, newest_first=False)
+        sql, parameters = _select(A_TENANT, query, after=None, limit=501)
         with sqlite3.connect(tmp_path / "records.db") as connection:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
         connection.close()

@@ -15,7 +15,13 @@ from blocks.actions.retrying import notify_dispatchers
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.records import ExecutionRecord, Record, TenantShare
+from blocks.contracts.records import (
+    DispatchPolicy,
+    ExecutionRecord,
+    Record,
+    TenantRecord,
+    TenantShare,
+)
 from blocks.executions import transitions
 from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable
 from blocks.settings import Dispatch
@@ -31,6 +37,7 @@ from tests.support.factories import (
     an_execution,
 )
 from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.stores import put_unreadable
 from tests.support.waiting import T, eventually
 
 A_THIRD_TENANT = "44444444-4444-4444-8444-444444444444"
@@ -322,6 +329,23 @@ async def test_a_sweep_leaves_to_its_flow_run_what_a_listener_dispatched_before_
         assert [(A_TENANT, [left.id])] == await started(flow_runs, 1)
         await asyncio.sleep(3 * SETTINGS.sweep_seconds)
     assert 1 == len(flow_runs.started)
+
+
+async def test_a_record_that_cannot_be_read_keeps_nothing_else_from_its_dispatch(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore, bus: EventBus
+) -> None:
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    await put_unreadable(store, ExecutionRecord, A_TENANT, status="pending", workflow=WORKFLOW)
+    await put_unreadable(store, DispatchPolicy, ids.SYSTEM_TENANT, id=DispatchPolicy.ID)
+    await put_unreadable(store, TenantRecord, ids.SYSTEM_TENANT)
+    await store.create(A_TENANT, accepted := an_execution())
+
+    async with at_work(dispatcher):
+        assert [(A_TENANT, [accepted.id])] == await started(flow_runs, 1)
+        await bus.broadcast(signals.DISPATCH_POLICY_CHANGED, b"")
+        await asyncio.sleep(3 * SETTINGS.sweep_seconds)
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "e-1")
+        assert (ANOTHER_TENANT, ["e-1"]) == (await started(flow_runs, 2))[1]
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
