@@ -15,6 +15,7 @@ from tests.ports.test_record_store import store as store
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, an_approval, new_id
 from tests.support.older_service import left_behind, older_approval, older_workflow
 from tests.support.servers.cosmos import CosmosEmulator
+from tests.support.stores import ids_page_by_page
 
 APPROVALS, WORKFLOWS = "hitl_approvals", "workflow_workflows"
 DAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -70,13 +71,7 @@ async def test_both_kinds_are_one_list_in_order_whatever_the_page(store: RecordS
     for newest_first in (False, True):
         for limit in (1, 2, 5, 6):
             query = Query(ApprovalRecord, newest_first=newest_first, limit=limit)
-            found: list[str] = []
-            while True:
-                page = await store.query(A_TENANT, query)
-                found += [stored.record.id for stored in page.items]
-                if page.continuation is None:
-                    break
-                query = replace(query, continuation=page.continuation)
+            found = await ids_page_by_page(store, A_TENANT, query)
             assert (expected[::-1] if newest_first else expected) == found
 
 

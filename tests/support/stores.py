@@ -1,4 +1,4 @@
-"""Record stores that do not work, or work unevenly, and records that cannot be read."""
+"""Record stores that do not work, or work unevenly, records that cannot be read, and pages."""
 
 import asyncio
 import random
@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from blocks.adapters.cosmos.record_store import CosmosRecordStore
 from blocks.adapters.forwarding import ForwardingRecordStore
 from blocks.adapters.record_rules import tag
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.records import Record
-from blocks.ports import Page, RecordStore, Stored
+from blocks.ports import Page, Query, RecordStore, Stored
 from tests.support.factories import new_id
 
 T = TypeVar("T")
@@ -94,3 +95,14 @@ async def put_unreadable(
     insert = f"INSERT INTO {kind.container} VALUES (?, ?, ?, ?, ?, ?)"
     await store._file.run(lambda connection: connection.execute(insert, row))
     return id
+
+
+async def ids_page_by_page(store: RecordStore, tenant_id: str, query: Query[Any]) -> list[str]:
+    """The ids of all that it finds, in pages of its limit."""
+    found: list[str] = []
+    while True:
+        page = await store.query(tenant_id, query)
+        found += [stored.record.id for stored in page.items]
+        if page.continuation is None:
+            return found
+        query = replace(query, continuation=page.continuation)
