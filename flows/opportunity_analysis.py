@@ -58,6 +58,7 @@ async def opportunity_analysis(
         context,
         run.tenant_id,
         [analysis for analysis in claimed if not analysis.awaits_approval],
+        execution_ids=ids,
         takes_more=takes_more(context) and not run.opens_for,
     )
     ids = list(dict.fromkeys([*ids, *(analysis.id for analysis in carried)]))
@@ -94,10 +95,16 @@ async def claim_analyses(
 
 
 async def analyse(
-    context: Runtime, tenant_id: str, analyses: list[Analysis], *, takes_more: bool
+    context: Runtime,
+    tenant_id: str,
+    analyses: list[Analysis],
+    *,
+    execution_ids: Sequence[str],
+    takes_more: bool,
 ) -> list[Analysis]:
     """The four steps of all these executions at once, and of those that join them, which are
-    returned with them: each has ended, or come to its gate, as its own answers allowed.
+    returned with them: each has ended, or come to its gate, as its own answers allowed. Prefect
+    shows the run with `execution_ids`.
     """
     run_id = str(prefect.runtime.flow_run.id)
     if not analyses:
@@ -119,7 +126,7 @@ async def analyse(
             await batch.is_under_way.wait()
             if takes_more:
                 claim = partial(claim_analyses, context, tenant_id)
-                await OpenRun(context, tenant_id, batch).take_more(claim)
+                await OpenRun(context, tenant_id, batch, execution_ids).take_more(claim)
             else:
                 await notify_started(context, run_id)
     return batch.analyses

@@ -40,7 +40,8 @@ UNSTARTED = Gauge(
 )
 START_SECONDS = Histogram(
     "workflow_orchestrator_dispatch_start_seconds",
-    "Seconds from the dispatch of a flow run until its requests are out",
+    "Seconds from the dispatch of a flow run until its requests are out; of what joins an open "
+    "run, until that has taken it",
     buckets=SECONDS_OF_WORK,
 )
 

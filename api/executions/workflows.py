@@ -45,7 +45,9 @@ async def list_workflows(
     `/executions`. Those of the older service are answered as it stored them.
     """
     where = {"workflow": analysis.WORKFLOW, "subject": spellings(opportunity_id)}
-    page = await store.query(tenant_id, Query(ExecutionRecord, where, limit=_LISTED))
+    page = await store.query(
+        tenant_id, Query(ExecutionRecord, where, limit=_LISTED, skips_unreadable=True)
+    )
     executions = [stored.record for stored in page.items]
     listed = await add_older(store, tenant_id, opportunity_id, executions, _LISTED)
     return _answer({"workflows": await _shown(store, tenant_id, listed), "total": len(listed)})

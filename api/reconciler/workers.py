@@ -79,7 +79,6 @@ class Workers:
                     ids.SYSTEM_TENANT,
                     ProcessRecord,
                     {"role": "worker"},
-                    skips_unreadable=True,
                 )
             ]
         except Unavailable:

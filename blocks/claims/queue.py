@@ -55,7 +55,7 @@ class QueueFigures(msgspec.Struct, frozen=True, kw_only=True):
 async def figures(store: RecordStore, tenant_id: str) -> QueueFigures:
     """How many phases and journeys are in each state; phases that were cleaned do not count."""
     ended = {"status": ("completed", "failed"), "cleaned_at": None}
-    query = Query(PhaseRecord, ended, newest_first=True, limit=RECENT_MAX)
+    query = Query(PhaseRecord, ended, newest_first=True, limit=RECENT_MAX, skips_unreadable=True)
     phases, journeys, page = await asyncio.gather(
         _counts(store, tenant_id, PhaseRecord, _PHASES, {"cleaned_at": None}),
         _counts(store, tenant_id, ExecutionRecord, _JOURNEYS, {"workflow": WORKFLOW}),
@@ -87,7 +87,7 @@ async def clean(store: RecordStore, tenant_id: str, status: Cleanable, grace: ti
     cleaned, before = 0, utc_now() - grace
     # None was completed before it was created, so this leaves out only what is too new.
     where = {"status": status, "cleaned_at": None, "created_at": Between(until=before)}
-    async for stored in every(store, tenant_id, PhaseRecord, where):
+    async for stored in every(store, tenant_id, PhaseRecord, where, skips_unreadable=True):
         ended = stored.record.completed_at
         if ended is not None and ended <= before:
             cleaned += await _cleaned(store, stored)

@@ -1,5 +1,6 @@
 """By when an execution that runs must have ended, and which ones have not."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -12,6 +13,8 @@ from blocks.definitions.versions import platform_definition, read_definition
 from blocks.ports import NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.queries import every
 from blocks.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Overdue(msgspec.Struct, frozen=True):
@@ -55,8 +58,12 @@ async def overdue(
             store, tenant_id, ExecutionRecord, running, skips_unreadable=True
         ):
             kept = stored.record.workflow, stored.record.definition_version
-            if kept not in definitions:
-                definitions[kept] = await _definition(store, tenant_id, settings, *kept)
+            try:
+                if kept not in definitions:
+                    definitions[kept] = await _definition(store, tenant_id, settings, *kept)
+            except UnreadableRecord as error:  # its deadline is not known
+                log.error("execution %s is not judged: %s", stored.record.id, error)
+                continue
             late = utc_now() - deadline_of(stored.record, definitions[kept])
             if late > margin:
                 found.append(Overdue(stored, late))
@@ -68,5 +75,5 @@ async def _definition(
 ) -> WorkflowDefinition:
     try:
         return await read_definition(store, tenant_id, workflow, settings, version)
-    except (NotFound, UnreadableRecord):  # it must not keep its executions from an end
+    except NotFound:  # a version that is gone must not keep its executions from an end
         return platform_definition(tenant_id, workflow, settings)

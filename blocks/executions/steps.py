@@ -94,14 +94,15 @@ def by_step(execution: ExecutionRecord, records: Iterable[StepRecord]) -> dict[s
 
 
 async def step_records(
-    store: RecordStore, tenant_id: str, execution_ids: Sequence[str]
+    store: RecordStore,
+    tenant_id: str,
+    execution_ids: Sequence[str],
+    *,
+    skips_unreadable: bool = False,
 ) -> list[StepRecord]:
     """All step records of these executions, of all their tries, in no particular order."""
     if not execution_ids:
         return []
-    return [
-        stored.record
-        async for stored in every(
-            store, tenant_id, StepRecord, {"execution_id": tuple(execution_ids)}
-        )
-    ]
+    of_them = {"execution_id": tuple(execution_ids)}
+    found = every(store, tenant_id, StepRecord, of_them, skips_unreadable=skips_unreadable)
+    return [stored.record async for stored in found]

@@ -35,8 +35,12 @@ async def figures_of_all(store: RecordStore) -> Mapping[str, Figures]:
 async def _figures(store: RecordStore, operation: Operation) -> Figures:
     runs = {"workflow": operation.id}
     done = {**runs, "status": "completed"}
-    newest = await store.query(SYSTEM_TENANT, Query(ExecutionRecord, runs, limit=1))
-    completed = await store.query(SYSTEM_TENANT, Query(ExecutionRecord, done, limit=_AVERAGED))
+    newest = await store.query(
+        SYSTEM_TENANT, Query(ExecutionRecord, runs, limit=1, skips_unreadable=True)
+    )
+    completed = await store.query(
+        SYSTEM_TENANT, Query(ExecutionRecord, done, limit=_AVERAGED, skips_unreadable=True)
+    )
     last = Run(execution=newest.items[0].record, steps={}) if newest.items else None
     durations = [_milliseconds(stored.record) for stored in completed.items]
     return Figures(

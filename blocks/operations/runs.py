@@ -115,7 +115,9 @@ async def newest_runs(
 ) -> list[Run]:
     """Newest first, at most 1,000."""
     of_them = {"workflow": tuple(operation.id for operation in operations)}
-    page = await store.query(SYSTEM_TENANT, Query(ExecutionRecord, of_them, limit=limit))
+    page = await store.query(
+        SYSTEM_TENANT, Query(ExecutionRecord, of_them, limit=limit, skips_unreadable=True)
+    )
     return await _with_steps(store, [stored.record for stored in page.items])
 
 
@@ -143,7 +145,9 @@ async def _by_run(store: RecordStore, id: str) -> ExecutionRecord | None:
         case _:
             return None
     near = {"created_at": Between(since=at, until=at + timedelta(milliseconds=2))}
-    page = await store.query(SYSTEM_TENANT, Query(ExecutionRecord, near, limit=1000))
+    page = await store.query(
+        SYSTEM_TENANT, Query(ExecutionRecord, near, limit=1000, skips_unreadable=True)
+    )
     found = (stored.record for stored in page.items)
     return next((record for record in found if run_id_of(record) == id), None)
 

@@ -22,7 +22,7 @@ from blocks.executions.steps import counts, record_step, step_records
 from blocks.messages import to_message
 from blocks.observability import log_context
 from blocks.observability.metrics import work
-from blocks.ports import NotFound, Stale, Stored, Unavailable
+from blocks.ports import NotFound, Stale, Stored, Unavailable, UnreadableRecord
 from blocks.processes import fault_points
 from blocks.queries import every
 from flows.analysis.progress import Analysis
@@ -183,7 +183,9 @@ class AnalysisBatch:
                 analysis_events.started(analysis.stored.record) for analysis in part
             )
         ids = [analysis.id for analysis in analyses]
-        for record in await step_records(self._runtime.store, self._tenant_id, ids):
+        for record in await step_records(
+            self._runtime.store, self._tenant_id, ids, skips_unreadable=True
+        ):
             self.receive(record)
         for step in ANALYSIS_STEPS:
             await self.take_early_answers(step)
@@ -284,7 +286,10 @@ class AnalysisBatch:
         if not missing:
             return
         of_step = {"execution_id": missing, "step": step.name}
-        async for stored in every(self._runtime.store, self._tenant_id, StepRecord, of_step):
+        found = every(
+            self._runtime.store, self._tenant_id, StepRecord, of_step, skips_unreadable=True
+        )
+        async for stored in found:
             self.receive(stored.record)
 
     def _late(self, step: AnalysisStep) -> list[Analysis]:
@@ -299,21 +304,26 @@ class AnalysisBatch:
         return [record for record in records if record]
 
     async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord | None:
-        """None if another run has taken it over: then this one lets it go."""
+        """None if another run has taken it over, or what is recorded of it cannot be read: then
+        this one lets it go.
+        """
         try:
             analysis.stored = await newest(self._runtime.store, analysis.stored)
+            seconds = analysis.rules.timeout_of(step.name).total_seconds()
+            refusals = transitions.refusals(analysis.stored.record, step.name)
+            return await record_step(
+                self._runtime.store,
+                analysis.stored.record,
+                step.name,
+                error=f"{step.name} was not answered within {seconds:g} s{refusals}",
+                error_code=rejections.STEP_TIMEOUT,
+            )
+        except UnreadableRecord as error:
+            log.error("execution %s is not carried on: %s", analysis.id, error)
         except (Stale, NotFound):
-            self.forget(analysis.id)
-            return None
-        seconds = analysis.rules.timeout_of(step.name).total_seconds()
-        refusals = transitions.refusals(analysis.stored.record, step.name)
-        return await record_step(
-            self._runtime.store,
-            analysis.stored.record,
-            step.name,
-            error=f"{step.name} was not answered within {seconds:g} s{refusals}",
-            error_code=rejections.STEP_TIMEOUT,
-        )
+            pass
+        self.forget(analysis.id)
+        return None
 
     # --- the end of each execution ----------------------------------------------------------------
 
@@ -358,7 +368,10 @@ class AnalysisBatch:
         if not self._open:
             return
         ended = {"id": tuple(self._open), "status": TERMINAL}
-        async for stored in every(self._runtime.store, self._tenant_id, ExecutionRecord, ended):
+        found = every(
+            self._runtime.store, self._tenant_id, ExecutionRecord, ended, skips_unreadable=True
+        )
+        async for stored in found:
             self.forget(stored.record.id)
 
     async def _complete_together(

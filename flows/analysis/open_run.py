@@ -20,12 +20,13 @@ from blocks.contracts.states import OPEN
 from blocks.executions.run_names import run_name
 from blocks.observability import log_context
 from blocks.observability.metrics import work
-from blocks.ports import NotFound, Stored, Unavailable
+from blocks.ports import NotFound, Stored, Unavailable, UnreadableRecord
 from blocks.prefect_internals.suspension import was_suspended
 from blocks.queries import every
 from flows.analysis.batch import AnalysisBatch
 from flows.analysis.progress import Analysis
 from flows.shared.approval_gate import continue_alone
+from flows.shared.inbox import Inbox
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
@@ -53,36 +54,63 @@ def takes_more(context: Runtime) -> bool:
 
 
 class OpenRun:
-    """The open time of one flow run; see `take_more`."""
+    """The open time of one flow run; see `takes_more`."""
 
-    def __init__(self, context: Runtime, tenant_id: str, batch: AnalysisBatch) -> None:
+    def __init__(
+        self,
+        context: Runtime,
+        tenant_id: str,
+        batch: AnalysisBatch,
+        execution_ids: Sequence[str],
+    ) -> None:
+        """`execution_ids`: those that Prefect shows it with."""
         self._context = context
         self._tenant_id = tenant_id
         self._batch = batch
         self._id = str(prefect.runtime.flow_run.id)
-        self._shown = len(batch)
+        self._listed = list(execution_ids)
+        self._shown = len(self._listed)
+        self._joined = Inbox[Analysis]()
+        self._is_over = False
+        self._tasks: asyncio.TaskGroup
 
     async def take_more(self, claim: Claim) -> None:
-        """Dispatchers know that the run is under way, and what they sent to it has joined: until
-        none came for `dispatch.open_seconds`, or something waits for the end of the run.
+        """Dispatchers know that the run is under way, and what they sent to it has joined and
+        begun: until none came for `dispatch.open_seconds`, or something waits for the end of the
+        run.
         """
-        async with asyncio.TaskGroup() as begun:
-            await self._take_while_open(claim, begun)
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._begin_what_joins())
+            await self._take_while_open(claim)
+            self._is_over = True
+            self._joined.put()
         self._batch.closed()
 
-    async def _take_while_open(self, claim: Claim, begun: asyncio.TaskGroup) -> None:
+    async def _begin_what_joins(self) -> None:
+        """Apart from what takes it in, which is not to wait for a backlog that takes its turns; and
+        all that has gathered together, so that a run has one place among those turns.
+        """
+        while True:
+            is_over = self._is_over
+            gathered = await self._joined.take(0 if is_over else AT_MOST_SECONDS)
+            if gathered:
+                await self._batch.begin(gathered)
+            elif is_over:
+                return
+
+    async def _take_while_open(self, claim: Claim) -> None:
         batch, bus = self._batch, self._context.bus
         with self._context.open_to_more(self._id, batch):
             await bus.broadcast(signals.FLOW_RUN_OPEN, msgspec.json.encode(self._announcement()))
             closes_at = monotonic() + AT_MOST_SECONDS
             while (left := min(closes_at, self._closes_if_idle()) - monotonic()) > 0:
                 if offered := await batch.offered.take(left):
-                    await self._join(offered, claim, begun)
+                    await self._take(offered, claim)
             await bus.broadcast(signals.FLOW_RUN_CLOSED, self._id.encode())
             if not batch.is_to_close:
                 await asyncio.sleep(ON_THEIR_WAY_SECONDS)
         if offered := batch.offered.take_now():
-            await self._join(offered, claim, begun)
+            await self._take(offered, claim)
 
     def _announcement(self) -> signals.OpenRun:
         return signals.OpenRun(
@@ -99,32 +127,41 @@ class OpenRun:
         open_seconds = self._context.settings.dispatch.open_seconds
         return float("inf") if idle_since is None else idle_since + open_seconds
 
-    async def _join(self, offered: Sequence[str], claim: Claim, begun: asyncio.TaskGroup) -> None:
-        """Of these the run carries what it could claim. They begin in a task of their own: a
-        backlog takes its turns, and what is offered next is not to wait for them.
+    async def _take(self, offered: Sequence[str], claim: Claim) -> None:
+        """The run carries those of these that it could claim. If they cannot be claimed at all,
+        dispatchers give them to another run: those that are under way do not suffer.
         """
         # The run's log context names its first execution.
         with log_context.log_context(execution_id=offered[0]):
-            claimed = await claim([id for id in dict.fromkeys(offered) if id not in self._batch])
+            try:
+                claimed = await claim(
+                    [id for id in dict.fromkeys(offered) if id not in self._batch]
+                )
+            except UnreadableRecord as error:
+                log.error("%d executions cannot join: %s", len(offered), error)
+                return
             work.EXECUTIONS_JOINED.inc(len(claimed))
-            joining = [analysis for analysis in claimed if not analysis.awaits_approval]
-            if joining:
+            if joining := [analysis for analysis in claimed if not analysis.awaits_approval]:
                 self._batch.join(joining)
-                begun.create_task(self._batch.begin(joining))
-                self._show(begun)
+                self._joined.put(*joining)
+                self._show()
             taken = msgspec.json.encode(offered)
             await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, taken)
-            for analysis in claimed:
-                if analysis.awaits_approval:
-                    await continue_alone(self._context, analysis)
+            await self._send_to_their_gates(claimed)
 
-    def _show(self, begun: asyncio.TaskGroup) -> None:
-        if len(self._batch) >= max(SHOWN_ANYWAY, 2 * self._shown):
-            self._shown = len(self._batch)
+    async def _send_to_their_gates(self, claimed: Sequence[Analysis]) -> None:
+        """Also one that was alone until now, and for which the run was to end."""
+        carried = self._batch.analyses if len(self._batch) > 1 else []
+        for analysis in (*claimed, *carried):
+            if analysis.awaits_approval:
+                await continue_alone(self._context, analysis)
+
+    def _show(self) -> None:
+        ids = list(dict.fromkeys([*self._listed, *self._batch.execution_ids]))
+        if len(ids) >= max(SHOWN_ANYWAY, 2 * self._shown):
+            self._shown = len(ids)
             held = [analysis.stored for analysis in self._batch.analyses]
-            begun.create_task(
-                show_joined(self._context, self._tenant_id, self._batch.execution_ids, held)
-            )
+            self._tasks.create_task(show_joined(self._context, self._tenant_id, ids, held))
 
 
 async def with_joined(context: Runtime, tenant_id: str, execution_ids: Sequence[str]) -> list[str]:
@@ -136,7 +173,9 @@ async def with_joined(context: Runtime, tenant_id: str, execution_ids: Sequence[
     of_run = {"flow_run_id": str(prefect.runtime.flow_run.id), "status": OPEN}
     held = [
         stored.record.id
-        async for stored in every(context.store, tenant_id, ExecutionRecord, of_run)
+        async for stored in every(
+            context.store, tenant_id, ExecutionRecord, of_run, skips_unreadable=True
+        )
     ]
     return list(dict.fromkeys([*execution_ids, *held]))
 

@@ -121,7 +121,10 @@ class Dispatcher:
         self._wake()
 
     async def run(self) -> None:
-        """Dispatches what is submitted and what a sweep of the records finds, until cancelled."""
+        """Dispatches what is submitted and what a sweep of the records finds, until cancelled.
+
+        Raises `UnreadableRecord` for a policy that cannot be read: it may hold limits.
+        """
         await self._read_policy()
         async with (
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
@@ -158,9 +161,7 @@ class Dispatcher:
     async def _dispatch_for_ever(self) -> None:
         while True:
             try:
-                await self._limits.refresh(
-                    self._queue.policy, self._queue.tenants(), self._unstarted
-                )
+                await self._refresh_limits()
                 batch = self._unanswered or self._next_batch()
                 if batch is not None:
                     await self._start(batch)
@@ -171,6 +172,15 @@ class Dispatcher:
                 self._refusal = str(error)
                 log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _refresh_limits(self) -> None:
+        await self._limits.refresh(
+            self._queue.policy,
+            self._queue.tenants(),
+            on_their_way=lambda tenant_id: (
+                self._unstarted.executions(tenant_id) + self._open_runs.executions(tenant_id)
+            ),
+        )
 
     def _next_batch(self) -> _Batch | None:
         taken = self._queue.take(self._room)
@@ -219,7 +229,7 @@ class Dispatcher:
         return self._open_runs.of(lane, self._batch_max(lane))
 
     async def _send(self, lane: Lane, execution_ids: list[str]) -> None:
-        """The lane's open run gets these, and has `CLAIM_SECONDS` to begin them."""
+        """The lane's open run gets these, and has some seconds to take them."""
         run = self._open_runs.of(lane, self._batch_max(lane))
         assert run, "only lanes with an open run have room to join"
         for execution_id in execution_ids:
@@ -235,9 +245,7 @@ class Dispatcher:
         """Beside the dispatch of flow runs, for it needs nothing of Prefect, which may be away."""
         while True:
             try:
-                await self._limits.refresh(
-                    self._queue.policy, self._queue.tenants(), self._unstarted
-                )
+                await self._refresh_limits()
                 self._take_back()
                 if taken := self._queue.take(self._room_to_join):
                     await self._send(*taken)
@@ -376,17 +384,15 @@ class Dispatcher:
                 async with asyncio.timeout(self._settings.sweep_seconds):
                     await self._policy_changed.wait()
             self._policy_changed.clear()
-            await self._read_policy()
+            try:
+                await self._read_policy()
+            except UnreadableRecord as error:
+                log.error("the dispatch policy stays as it was: %s", error)
 
     async def _read_policy(self) -> None:
-        """Without an answer, what was in force stays in force."""
-        try:
+        with suppress(Unavailable):  # what was in force stays in force
             self._queue.policy = await read_policy(self._store)
             self._wake()
-        except Unavailable:
-            pass
-        except UnreadableRecord as error:
-            log.error("the dispatch policy stays as it was: %s", error)
 
     async def _policy_has_changed(self, _: bytes) -> None:
         self._policy_changed.set()

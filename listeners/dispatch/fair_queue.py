@@ -78,10 +78,6 @@ class FairQueue:
             len(waiting) for lane, waiting in self._waiting.items() if lane.tenant_id == tenant_id
         )
 
-    def waiting_in(self, lane: Lane) -> int:
-        """How many of this lane wait."""
-        return len(self._waiting.get(lane, ()))
-
     def tenants(self) -> list[str]:
         """Those that have something waiting."""
         return list(dict.fromkeys(lane.tenant_id for lane in self._waiting))

@@ -10,9 +10,9 @@ import msgspec
 from blocks import signals
 from listeners.dispatch.fair_queue import Lane
 
-CLAIM_SECONDS = 3.0
-"""An execution that was sent to an open run and that it has not taken by then is dispatched
-again: the run had closed, its worker is gone, or a signal was lost. Claims make two runs harmless.
+CLAIM_SECONDS, SECONDS_FOR_EACH = 3.0, 0.02
+"""Executions that were sent to an open run and that it has not taken by then are dispatched again:
+the run had closed, its worker is gone, or a signal was lost. Claims make two runs harmless.
 """
 
 _FORGOTTEN_AFTER_SECONDS = 120.0
@@ -25,6 +25,12 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane
     subjects: dict[str, str]
     since: float = msgspec.field(default_factory=monotonic)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a run should have taken them long ago."""
+        patience = CLAIM_SECONDS + SECONDS_FOR_EACH * len(self.subjects)
+        return monotonic() > self.since + patience
 
 
 class KnownRun(msgspec.Struct, kw_only=True):
@@ -89,14 +95,19 @@ class OpenRuns:
         """Whether executions of this lane are on their way."""
         return any(sent.lane == lane for sent in self._sent.values())
 
+    def executions(self, tenant_id: str) -> int:
+        """How many executions of this tenant are on their way."""
+        return sum(
+            len(sent.subjects) for sent in self._sent.values() if sent.lane.tenant_id == tenant_id
+        )
+
     def __len__(self) -> int:
         """How many runs have something on its way to them."""
         return len(self._sent)
 
     def take_back(self) -> list[Sent]:
         """What no run has taken in time; those runs count as closed."""
-        oldest = monotonic() - CLAIM_SECONDS
-        late = {run_id: sent for run_id, sent in self._sent.items() if sent.since <= oldest}
+        late = {run_id: sent for run_id, sent in self._sent.items() if sent.is_late}
         for run_id in late:
             del self._sent[run_id]
             self.closed(run_id)

@@ -2,14 +2,14 @@
 listeners.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from blocks.contracts.records import DispatchPolicy
 from blocks.ports import RecordStore
 from blocks.tenants.running_limits import count_running, room
-from listeners.dispatch.unstarted_runs import UnstartedRuns
 
 COUNT_SECONDS = 1.0
 """How old a count may be. Listeners that dispatch within it may together exceed a limit by a batch
@@ -24,18 +24,23 @@ class RunningLimits:
         self._store = store
         self._taken: Counter[str] = Counter()
         self._counted_at = float("-inf")
+        self._counting = asyncio.Lock()
 
     async def refresh(
-        self, policy: DispatchPolicy, waiting: Sequence[str], unstarted: UnstartedRuns
+        self, policy: DispatchPolicy, waiting: Sequence[str], on_their_way: Callable[[str], int]
     ) -> None:
-        """The counts that the policy needs are fresh enough. Raises `Unavailable`."""
-        if monotonic() - self._counted_at < COUNT_SECONDS:
-            return
-        if running := await count_running(self._store, policy, waiting):
-            self._taken = Counter(
-                {tenant: count + unstarted.executions(tenant) for tenant, count in running.items()}
-            )
-            self._counted_at = monotonic()
+        """The counts that the policy needs are fresh enough. Raises `Unavailable`.
+
+        `on_their_way`: of a tenant, how many were dispatched and do not run yet.
+        """
+        async with self._counting:
+            if monotonic() - self._counted_at < COUNT_SECONDS:
+                return
+            if running := await count_running(self._store, policy, waiting):
+                self._taken = Counter(
+                    {tenant: count + on_their_way(tenant) for tenant, count in running.items()}
+                )
+                self._counted_at = monotonic()
 
     def take(self, tenant_id: str, executions: int) -> None:
         """This many more have been dispatched since the last count."""

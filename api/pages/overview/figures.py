@@ -141,7 +141,7 @@ async def _failed(store: RecordStore, tenant_id: str, at: datetime) -> int:
 async def _oldest(
     store: RecordStore, tenant_id: str, kind: type[ExecutionRecord] | type[ApprovalRecord]
 ) -> datetime | None:
-    query = Query(kind, {"status": "pending"}, newest_first=False, limit=1)
+    query = Query(kind, {"status": "pending"}, newest_first=False, limit=1, skips_unreadable=True)
     found = (await store.query(tenant_id, query)).items
     return found[0].record.created_at if found else None
 

@@ -63,7 +63,9 @@ async def show_overview(
 
 
 async def _newest(store: RecordStore, tenant_id: str) -> ExecutionRecord | None:
-    found = (await store.query(tenant_id, Query(ExecutionRecord, limit=1))).items
+    found = (
+        await store.query(tenant_id, Query(ExecutionRecord, limit=1, skips_unreadable=True))
+    ).items
     return found[0].record if found else None
 
 

@@ -204,7 +204,9 @@ async def _operation(store: RecordStore, settings: Settings, operation: Operatio
 
 
 async def _runs(store: RecordStore, tenant_id: str, name: str) -> list[ExecutionRecord]:
-    page = await store.query(tenant_id, Query(ExecutionRecord, {"workflow": name}, limit=STRIP))
+    page = await store.query(
+        tenant_id, Query(ExecutionRecord, {"workflow": name}, limit=STRIP, skips_unreadable=True)
+    )
     return [stored.record for stored in page.items]
 
 

@@ -33,9 +33,7 @@ async def compile_all(store: RecordStore, input: JsonObject) -> JsonObject:
     Raises `NotConfigured`.
     """
     window, compiled = window_of(input), 0
-    async for stored in every(
-        store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}, skips_unreadable=True
-    ):
+    async for stored in every(store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}):
         mail = compiled_of(stored.record, window)
         await store.replace(SYSTEM_TENANT, stored.etag, mail)
         compiled += 1

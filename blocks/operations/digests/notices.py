@@ -33,7 +33,7 @@ async def notices(
         "created_at": Between(since=window.since, until=window.until),
     }
     if settings.event_types:
-        async for stored in every(store, SYSTEM_TENANT, EventRecord, within, skips_unreadable=True):
+        async for stored in every(store, SYSTEM_TENANT, EventRecord, within):
             yield await _found(stored.record.payload, addresses)
 
 

@@ -38,9 +38,7 @@ async def send_all(
     """
     window, sent, refused = window_of(input), 0, 0
     mails, failures, in_a_row = list[JsonObject](), list[str](), 0
-    async for stored in every(
-        store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}, skips_unreadable=True
-    ):
+    async for stored in every(store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}):
         try:
             await _send(store, settings, stored.record, retries)
         except NotDelivered as failure:

@@ -23,12 +23,13 @@ from blocks.contracts.records import (
     TenantShare,
 )
 from blocks.executions import transitions
-from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable
+from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable, UnreadableRecord
 from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import change_policy
 from listeners.dispatch import dispatcher as dispatching
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
+from listeners.dispatch.running_limits import COUNT_SECONDS
 from tests.support.factories import (
     A_TENANT,
     ANOTHER_TENANT,
@@ -336,16 +337,27 @@ async def test_a_record_that_cannot_be_read_keeps_nothing_else_from_its_dispatch
 ) -> None:
     await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
     await put_unreadable(store, ExecutionRecord, A_TENANT, status="pending", workflow=WORKFLOW)
-    await put_unreadable(store, DispatchPolicy, ids.SYSTEM_TENANT, id=DispatchPolicy.ID)
     await put_unreadable(store, TenantRecord, ids.SYSTEM_TENANT)
     await store.create(A_TENANT, accepted := an_execution())
 
     async with at_work(dispatcher):
         assert [(A_TENANT, [accepted.id])] == await started(flow_runs, 1)
+        await put_unreadable(store, DispatchPolicy, ids.SYSTEM_TENANT, id=DispatchPolicy.ID)
         await bus.broadcast(signals.DISPATCH_POLICY_CHANGED, b"")
         await asyncio.sleep(3 * SETTINGS.sweep_seconds)
         dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "e-1")
         assert (ANOTHER_TENANT, ["e-1"]) == (await started(flow_runs, 2))[1]
+
+
+async def test_under_a_policy_that_cannot_be_read_nothing_is_dispatched(
+    dispatcher: Dispatcher, flow_runs: RememberedFlowRuns, store: RecordStore
+) -> None:
+    await put_unreadable(store, DispatchPolicy, ids.SYSTEM_TENANT, id=DispatchPolicy.ID)
+    dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+
+    with pytest.raises(UnreadableRecord, match="dispatch-policy"):
+        await asyncio.wait_for(dispatcher.run(), 10)
+    assert [] == flow_runs.started
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
@@ -496,6 +508,27 @@ async def test_a_run_whose_answer_was_lost_is_asked_for_again_under_the_same_key
 
     assert [(A_TENANT, ["e-1"])] * 3 == deaf.started[:3]
     assert 1 == len(set(deaf.keys[:3]))
+
+
+async def test_a_limit_counts_what_is_on_its_way_to_an_open_run(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
+    lane = Lane(A_TENANT, WORKFLOW)
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        await knows_an_open_run(dispatcher, flow_runs, bus)
+        await change_policy(store, bus, lambda policy: replace(policy, running_max=10))
+        await asyncio.sleep(2 * COUNT_SECONDS)
+        for number in range(20):
+            dispatcher.submit(lane, f"a-{number}")
+        await asyncio.sleep(COUNT_SECONDS / 2)
+        dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), "b-1")
+        await asyncio.sleep(1.5 * COUNT_SECONDS)  # the run has not taken them yet
+
+        [(_, on_their_way)] = sent
+        # With the one that waits for its worker.
+        assert 9 == len(on_their_way)
+        assert 1 == len(flow_runs.started)
 
 
 async def test_a_limit_holds_until_an_execution_has_ended(

@@ -14,12 +14,21 @@ from api.reconciler import Parts
 from api.reconciler.drifts import drifts
 from api.reconciler.gauges import count_what_is_open
 from api.reconciler.journal import Journal
+from api.reconciler.kinds.lost_runs import LostRuns
 from blocks.audit.recording import finish_lost_acts
 from blocks.claims.log_keeping import LogKeeping
+from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.ids import SYSTEM_TENANT
-from blocks.contracts.records import ApprovalRecord, ExecutionRecord, Record
+from blocks.contracts.records import (
+    ApprovalRecord,
+    ExecutionRecord,
+    ProcessRecord,
+    Record,
+    WorkflowDefinition,
+)
 from blocks.contracts.states import OPEN, TERMINAL
 from blocks.contracts.workflows import WORKFLOWS
+from blocks.definitions.deadlines import overdue
 from blocks.executions.retention import Retention
 from blocks.notifications.notifier import forget_old_notifications
 from blocks.operations.events.taking import forget_events
@@ -28,7 +37,15 @@ from blocks.republishing import republish
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from blocks.webhooks.subscriptions import subscriptions
-from tests.support.factories import A_TENANT, a_process, a_tenant_record, an_execution, now
+from tests.support.factories import (
+    A_TENANT,
+    ANOTHER_TENANT,
+    a_flow_run,
+    a_process,
+    a_tenant_record,
+    an_execution,
+    now,
+)
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.stores import put_unreadable
 
@@ -44,7 +61,7 @@ def every_kind(of: type[Record] = Record) -> Iterator[type[Record]]:
 
 async def put_all(store: RecordStore) -> None:
     for kind, tenant_id in product(every_kind(), (A_TENANT, SYSTEM_TENANT)):
-        await put_unreadable(store, kind, tenant_id, role="worker", status="replaying")
+        await put_unreadable(store, kind, tenant_id, status="replaying")
     for workflow, status, tenant_id in product(
         WORKFLOWS, (*OPEN, *TERMINAL), (A_TENANT, SYSTEM_TENANT)
     ):
@@ -90,3 +107,33 @@ async def test_none_of_them_stops_a_look_at_all_tenants(tmp_path: Path) -> None:
                 await republish(store, bus, since=now() - timedelta(days=1), begun_since=LONG_AGO)
             ).total()
         )
+
+
+async def test_of_a_worker_whose_heartbeat_cannot_be_read_nothing_is_decided(
+    tmp_path: Path,
+) -> None:
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
+    flow_runs, journal = RememberedFlowRuns(), Journal()
+    flow_runs.runs = [a_flow_run(state="running", state_at=LONG_AGO)]
+    async with open_store(settings) as store, open_bus(settings, "test") as bus:
+        await put_unreadable(store, ProcessRecord, SYSTEM_TENANT, role="worker")
+
+        lost = LostRuns(Parts.of(settings, store, bus, flow_runs))
+        await journal.look(lost)
+
+        assert "cannot be read" in (journal.looks[lost.kind].error or "")
+    assert [] == flow_runs.rescheduled
+
+
+async def test_a_definition_that_cannot_be_read_makes_nothing_overdue(tmp_path: Path) -> None:
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path)})
+    async with open_store(settings) as store:
+        await put_unreadable(store, WorkflowDefinition, A_TENANT, id=WORKFLOW)
+        at = {"created_at": LONG_AGO, "updated_at": LONG_AGO, "started_at": LONG_AGO}
+        kept = an_execution(status="running", definition_version=3, **at)
+        late = an_execution(status="running", tenant_id=ANOTHER_TENANT, **at)
+        await store.create(A_TENANT, kept)
+        await store.create(ANOTHER_TENANT, late)
+
+        found = await overdue(store, settings, [A_TENANT, ANOTHER_TENANT])
+    assert [late.id] == [one.stored.record.id for one in found]
