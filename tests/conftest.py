@@ -4,6 +4,7 @@ Redis server serve the whole test session, if a test asks.
 
 import gc
 
+import hypothesis
 import pytest
 
 from blocks.audit import refusals
@@ -16,6 +17,10 @@ pytest_plugins = (
     "tests.support.servers.postgres",
     "tests.support.operations.redis_server",
 )
+
+# How long an example takes says nothing on a busy machine; speed is measured in tests/benchmarks.
+hypothesis.settings.register_profile("of this project", deadline=None)
+hypothesis.settings.load_profile("of this project")
 
 
 @pytest.fixture(autouse=True)

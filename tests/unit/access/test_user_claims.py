@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.access.user_claims import UserClaims
@@ -126,7 +126,6 @@ def test_who_asked_decides_under_none_of_their_names(requester: str) -> None:
 NAMES = st.sampled_from(["a", "b", "c", "d", "a@x", "b@x", "c@x"])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, st.frozensets(NAMES, max_size=3)), max_size=6))
 def test_people_are_never_more_than_their_names_and_names_are_shared_both_ways(
     tokens: list[tuple[str, frozenset[str]]],

@@ -193,7 +193,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     schema=st.dictionaries(WORDS, ANYTHING, max_size=4),
     form=st.dictionaries(st.text(max_size=3), ANYTHING),

@@ -346,7 +346,6 @@ def test_records_log_events_and_ends_agree_whatever_comes(machine: type[JourneyM
     few = settings(
         max_examples=8,
         stateful_step_count=12,
-        deadline=None,
         suppress_health_check=_HEALTH,
         derandomize=True,
     )
@@ -361,7 +360,6 @@ def test_records_log_events_and_ends_agree_a_thousand_times(machine: type[Journe
     many = settings(
         max_examples=1_000,
         stateful_step_count=30,
-        deadline=None,
         suppress_health_check=_HEALTH,
         phases=(Phase.explicit, Phase.reuse, Phase.generate),
     )

@@ -230,9 +230,7 @@ FINDINGS = st.lists(
 )
 
 
-@settings(
-    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     phase=st.integers(1, 7),
     body=st.dictionaries(FIELDS, JSON | FINDINGS),

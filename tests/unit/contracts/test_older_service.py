@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blocks.adapters.older_documents import may_match
@@ -54,7 +54,6 @@ AN_APPROVAL = {**older_approval(), "id": AN_ID, "correlationId": AN_ID}
 A_WORKFLOW = older_workflow(id=AN_ID)
 
 
-@settings(deadline=None)
 @example({**AN_APPROVAL, "amount": float("nan")})
 @example({**AN_APPROVAL, "amount": 2**70, "riskScore": float("inf")})
 @given(with_odd_values(AN_APPROVAL))
@@ -72,7 +71,6 @@ def test_any_approval_is_a_record_that_can_be_stored_or_unreadable(
         assert "approved" == decided(record, vote, utc_now()).status
 
 
-@settings(deadline=None)
 @given(with_odd_values(A_WORKFLOW), st.booleans())
 def test_any_workflow_becomes_an_execution_or_is_left(
     document: dict[str, Any], closing: bool

@@ -202,7 +202,7 @@ async def three_are_missing(batch: AnalysisBatch) -> bool:
 
 @example([*LACKING_ONE_EACH, ANSWERED])
 @given(batches)
-@settings(max_examples=5, deadline=None, derandomize=True, **SLOW)
+@settings(max_examples=5, derandomize=True, **SLOW)
 def test_whatever_is_missing_every_execution_of_a_run_ends_as_its_own_answers_say(
     fates: list[Fates],
 ) -> None:
@@ -211,7 +211,7 @@ def test_whatever_is_missing_every_execution_of_a_run_ends_as_its_own_answers_sa
 
 @pytest.mark.slow
 @given(st.lists(fates, min_size=1, max_size=60))
-@settings(max_examples=150, deadline=None, **SLOW)
+@settings(max_examples=150, **SLOW)
 def test_so_it_is_in_many_larger_runs(fates: list[Fates]) -> None:
     asyncio.run(every_execution_ends(fates))
 

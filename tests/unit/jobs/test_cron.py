@@ -135,7 +135,7 @@ ANY_LINE = st.tuples(
 ).map(" ".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ANY_LINE, st.datetimes(datetime(2024, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC)))
 async def test_a_line_that_is_accepted_is_read_alike_by_prefect_and_cron(
     cron: str, start: datetime

@@ -178,7 +178,7 @@ async def test_ticks_name_each_day_once_wherever_the_clocks_leave_out_midnight()
             )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     zone=st.sampled_from(ZONES),
     cron=st.sampled_from(CRONS),

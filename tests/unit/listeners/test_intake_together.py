@@ -157,7 +157,7 @@ BUNCH = st.lists(
 
 
 @given(st.lists(BUNCH, min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 async def test_a_bunch_becomes_what_its_events_become_one_after_the_other(
     bunches: list[list[Step]],
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from blocks.operations.backups.catalogue import Backup, Evidence, archive_key, backup_name
@@ -84,7 +84,6 @@ def test_evidence_without_its_archive_is_no_backup() -> None:
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2026, 11, 29), timezones=st.just(UTC))
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(moments, st.sampled_from((False, True, None))),
