@@ -36,7 +36,7 @@ AT_MOST_SECONDS = 60.0
 that is brought up to date at a run's end.
 """
 
-SHOWN_ANYWAY = 10
+SHOWN_FROM = 10
 """A run that carries so many is shown with them once they are twice as many as Prefect shows: its
 name distinguishes a backlog from a lone execution while it is under way, too.
 """
@@ -151,14 +151,14 @@ class OpenRun:
 
     async def _send_to_their_gates(self, claimed: Sequence[Analysis]) -> None:
         """Also one that was alone until now, and for which the run was to end."""
-        carried = self._batch.analyses if len(self._batch) > 1 else []
-        for analysis in (*claimed, *carried):
+        was_alone = self._batch.is_to_close and len(self._batch) > 1
+        for analysis in (*claimed, *(self._batch.analyses if was_alone else ())):
             if analysis.awaits_approval:
                 await continue_alone(self._context, analysis)
 
     def _show(self) -> None:
-        ids = list(dict.fromkeys([*self._listed, *self._batch.execution_ids]))
-        if len(ids) >= max(SHOWN_ANYWAY, 2 * self._shown):
+        if len(self._batch) >= max(SHOWN_FROM, 2 * self._shown):
+            ids = list(dict.fromkeys([*self._listed, *self._batch.execution_ids]))
             self._shown = len(ids)
             held = [analysis.stored for analysis in self._batch.analyses]
             self._tasks.create_task(show_joined(self._context, self._tenant_id, ids, held))

@@ -20,7 +20,7 @@ class RememberedFlowRuns:
         self.recorded: dict[str, tuple[str, str, dict[str, str], str]] = {}
         """By key: deployment, name, parameters and message."""
         self.shown: dict[str, tuple[str, list[str], str]] = {}
-        """By run: the tenant, the executions and the name that it was given at its end."""
+        """By run: the tenant, the executions and the name that it is shown with."""
         self.upcoming: list[UpcomingTick] = []
         self.is_down = False
         self.refused = 0

@@ -20,7 +20,6 @@ from flows.analysis import batch as analysis_batch
 from flows.analysis import open_run
 from flows.analysis.batch import AnalysisBatch
 from flows.analysis.progress import Analysis, AnalysisRules
-from flows.opportunity_analysis import run_step
 from flows.shared.claims import claim_all
 from tests.support.factories import A_TENANT, an_execution
 from tests.support.stores import put_unreadable
@@ -63,12 +62,8 @@ async def open_for(scene: Scene, batch: AnalysisBatch, claim: Claim) -> AsyncIte
 
     async def carry() -> None:
         with scene.context.expecting(batch.execution_ids, batch):
-            await batch.start()
             async with asyncio.TaskGroup() as group:
-                for name in STEPS:
-                    group.create_task(run_step.fn(name, batch))
-                group.create_task(batch.ask())
-                group.create_task(batch.conclude())
+                group.create_task(carried_out(batch))
                 await batch.is_under_way.wait()
                 run = open_run.OpenRun(scene.context, A_TENANT, batch, batch.execution_ids)
                 await run.take_more(claim)
