@@ -23,19 +23,20 @@ class Journal:
         """The counts go on from those of the leader before."""
         self.looks = dict(looks)
 
-    async def look(self, drift: Drift[Any]) -> None:
+    async def look(self, drift: Drift[Any]) -> Look:
         """Looks for the drift and repairs it; a failure is logged once, as long as it lasts."""
         began, repairs = monotonic(), drift.repairs
         error = await self._failure_of(drift)
         repaired, before = drift.repairs - repairs, self.looks.get(drift.kind)
         metrics.REPAIRS.labels(drift.kind).inc(repaired)
         metrics.LAST_LOOK.labels(drift.kind).set_to_current_time()
-        self.looks[drift.kind] = Look(
+        look = self.looks[drift.kind] = Look(
             at=utc_now(),
             seconds=round(monotonic() - began, 3),
             repaired=(before.repaired if before else 0) + repaired,
             error=error,
         )
+        return look
 
     async def _failure_of(self, drift: Drift[Any]) -> str | None:
         before = self.looks.get(drift.kind)
@@ -46,6 +47,8 @@ class Journal:
                 log.warning("the reconciler cannot look for %s: %s", drift.kind, error)
             return str(error)
         except Exception as error:
-            log.exception("the reconciler stumbled looking for %s", drift.kind)
-            return f"{type(error).__name__}: {error}"
+            failure = f"{type(error).__name__}: {error}"
+            if before is None or before.error != failure:
+                log.exception("the reconciler stumbled looking for %s", drift.kind)
+            return failure
         return None

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 _GAP_SECONDS = 0.5
 """Between two looks, however many hints come."""
 
+RETRY_SECONDS = 2.0
+"""After a look that failed: kinds that look seldom, too, see soon that the outage is over."""
+
 _NOW_AND_THEN_SECONDS = 600.0
 
 
@@ -67,7 +70,7 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
     async with asyncio.TaskGroup() as group:
         for drift in drifts(parts):
             group.create_task(
-                _look_again_and_again(drift, journal, bell), name=f"reconciler: {drift.kind}"
+                look_again_and_again(drift, journal, bell), name=f"reconciler: {drift.kind}"
             )
         group.create_task(count_for_ever(parts.store), name="reconciler: what is open")
         group.create_task(
@@ -96,9 +99,11 @@ async def _look_for_ever(parts: Parts, journal: Journal, bell: Bell) -> None:
         )
 
 
-async def _look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) -> None:
+async def look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) -> None:
+    """Looks at once, after each hint and periodically, until cancelled."""
     while True:
         rung = bell.rung
-        await journal.look(drift)
+        look = await journal.look(drift)
         await asyncio.sleep(_GAP_SECONDS)
-        await rung.wait(max(drift.every_seconds - _GAP_SECONDS, 0))
+        seconds = min(drift.every_seconds, RETRY_SECONDS) if look.error else drift.every_seconds
+        await rung.wait(max(seconds - _GAP_SECONDS, 0))

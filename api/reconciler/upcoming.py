@@ -7,12 +7,13 @@ operations keep the generated name until they start: one of each minute would co
 day.
 """
 
-import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 
 from blocks.executions.run_names import tick_name
-from blocks.ports import FlowRuns, NotFound, Unavailable
+from blocks.ports import FlowRuns, NotFound
+from blocks.processes.duties import again_and_again
 
 log = logging.getLogger(__name__)
 
@@ -21,14 +22,8 @@ EVERY_SECONDS = 60.0
 
 async def name_upcoming_for_ever(flow_runs: FlowRuns) -> None:
     """Named within a minute of being made, until cancelled."""
-    while True:
-        try:
-            await name_upcoming(flow_runs)
-        except Unavailable as error:
-            log.debug("upcoming runs keep their names for now: %s", error)
-        except Exception:
-            log.exception("upcoming runs of batch jobs cannot be named")
-        await asyncio.sleep(EVERY_SECONDS)
+    naming = partial(name_upcoming, flow_runs)
+    await again_and_again("names of upcoming runs", naming, EVERY_SECONDS, log)
 
 
 async def name_upcoming(flow_runs: FlowRuns) -> int:

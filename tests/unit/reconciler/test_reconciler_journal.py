@@ -2,6 +2,7 @@
 doctor reads.
 """
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,7 +10,8 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from api.reconciler import Drift
+from api.reconciler import Drift, service
+from api.reconciler.bell import Bell
 from api.reconciler.drifts import DRIFTS, KINDS
 from api.reconciler.journal import Journal
 from blocks.clock import utc_now
@@ -17,6 +19,7 @@ from blocks.contracts.records import Look
 from blocks.observability import log_context
 from blocks.ports import Stored, Unavailable
 from tests.support.factories import A_TENANT, a_flow_run, an_approval, an_execution
+from tests.support.waiting import eventually
 
 
 class Trouble(Drift[int]):
@@ -80,6 +83,43 @@ async def test_a_bug_in_one_kind_is_an_error_of_that_kind(caplog: pytest.LogCapt
 
     assert "ValueError: a bug" == journal.looks[Trouble.kind].error
     assert "stumbled" in caplog.text
+
+
+async def test_the_same_bug_is_logged_once_and_another_one_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    journal = Journal()
+
+    for failure in (ValueError("a bug"), ValueError("a bug"), KeyError("another")):
+        await journal.look(Trouble(failure=failure))
+
+    assert 2 == caplog.text.count("stumbled")
+
+
+@pytest.mark.parametrize("failure", [Unavailable("Prefect does not answer"), ValueError("a bug")])
+async def test_a_kind_that_looks_seldom_looks_again_soon_after_a_failure(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "RETRY_SECONDS", 0.0)
+    journal = Journal()
+
+    class Seldom(Trouble):
+        every_seconds = 3600.0  # type: ignore[assignment] # the same for every object
+
+        async def find(self) -> Sequence[int]:
+            if Trouble.kind not in journal.looks:
+                raise failure
+            return [1]
+
+    async def last_look() -> Look | None:
+        look = journal.looks.get(Trouble.kind)
+        return look if look and look.repaired else None
+
+    looking = asyncio.create_task(service.look_again_and_again(Seldom(), journal, Bell()))
+    try:
+        assert (await eventually(last_look)).error is None
+    finally:
+        looking.cancel()
 
 
 @pytest.mark.parametrize(
