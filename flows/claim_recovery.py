@@ -19,6 +19,7 @@ from flows.claims.journey_run import JourneyRun
 from flows.claims.parts import Parts, open_parts
 from flows.claims.phases import Done
 from flows.shared import runtime
+from flows.shared.artifacts import LIMIT_SECONDS
 from flows.shared.claims import claim_all, notify_started
 from flows.shared.run_end import end_of_run
 
@@ -99,6 +100,7 @@ async def _tag(journeys: list[JourneyRun]) -> None:
         return
     assert isinstance(context.client, PrefectClient), "our flows are async"
     with suppress(Exception):  # tags are for the eye: the journey goes on without them
-        await context.client.update_flow_run(
-            context.flow_run.id, tags={*context.flow_run.tags, *tags}
-        )
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await context.client.update_flow_run(
+                context.flow_run.id, tags={*context.flow_run.tags, *tags}
+            )

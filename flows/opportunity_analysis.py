@@ -11,13 +11,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from blocks.contracts.analysis import ANALYSIS_STEPS, STEP_BY_NAME, WORKFLOW
-from blocks.definitions.versions import read_definition
 from flows.analysis.batch import AnalysisBatch
+from flows.analysis.claiming import claim_analyses
 from flows.analysis.open_run import OpenRun, show_joined, takes_more, with_joined
-from flows.analysis.progress import Analysis, AnalysisRules, rules_in
+from flows.analysis.progress import Analysis
 from flows.shared import runtime
 from flows.shared.approval_gate import continue_alone, pass_gate
-from flows.shared.claims import claim_all, notify_started
+from flows.shared.claims import notify_started
 from flows.shared.requested import opened, requested, retried_by_hand
 from flows.shared.run_end import RunEnds, end_of_run, reported
 from flows.shared.run_progress import shown_progress
@@ -54,6 +54,8 @@ async def opportunity_analysis(
     ids = await with_joined(context, run.tenant_id, run.execution_ids)
     claimed = await claim_analyses(context, run.tenant_id, ids)
     at_their_gate = [analysis for analysis in claimed if analysis.awaits_approval]
+    if len(ids) > 1:  # the others may take long
+        await continue_alone(context, at_their_gate)
     carried = at_their_gate + await analyse(
         context,
         run.tenant_id,
@@ -62,36 +64,16 @@ async def opportunity_analysis(
         takes_more=takes_more(context) and not run.opens_for,
     )
     ids = list(dict.fromkeys([*ids, *(analysis.id for analysis in carried)]))
-    for analysis in carried:
-        if analysis.awaits_approval:
-            if len(ids) > 1:
-                await continue_alone(context, analysis)
-            else:
-                await report_before_the_gate(context, analysis.stored.record)
-                await pass_gate(context, analysis)
+    gated = [analysis for analysis in carried if analysis.awaits_approval]
+    if len(ids) > 1:
+        await continue_alone(context, gated)
+    elif gated:
+        await report_before_the_gate(context, gated[0].stored.record)
+        await pass_gate(context, gated[0])
     held = [analysis.stored for analysis in carried]
     if ids != run.execution_ids:
         await show_joined(context, run.tenant_id, ids, held)
     return await end_of_run(context, run.tenant_id, ids, held, workflow=WORKFLOW)
-
-
-async def claim_analyses(
-    context: Runtime, tenant_id: str, execution_ids: Sequence[str]
-) -> list[Analysis]:
-    """The executions of this list that are this run's to do, each with the rules that it started
-    with.
-    """
-    flow_run_id = str(prefect.runtime.flow_run.id)
-    definition = await read_definition(context.store, tenant_id, WORKFLOW, context.settings)
-    claimed = await claim_all(
-        context, tenant_id, execution_ids, flow_run_id, definition.version, workflow=WORKFLOW
-    )
-    rules: dict[int | None, AnalysisRules] = {definition.version: rules_in(definition)}
-    for version in {stored.record.definition_version for stored in claimed} - rules.keys():
-        rules[version] = rules_in(
-            await read_definition(context.store, tenant_id, WORKFLOW, context.settings, version)
-        )
-    return [Analysis(stored, rules[stored.record.definition_version]) for stored in claimed]
 
 
 async def analyse(

@@ -4,6 +4,7 @@ twice.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from blocks.contracts.states import ExecutionStatus, check_transition
 from blocks.executions import tracing
 from blocks.messages import to_message
 from blocks.observability.metrics import work
-from blocks.ports import EventBus, RecordStore, Stored
+from blocks.ports import EventBus, NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.processes import fault_points
 from blocks.updates import update
 
@@ -203,7 +204,9 @@ async def announce(
 
 
 async def _mark_announced(store: RecordStore, record: ExecutionRecord) -> None:
-    """Recorded despite a concurrent change, so that the event is not published twice."""
+    """Recorded despite a concurrent change, so that the event is not published twice; nothing is if
+    the record is gone or cannot be read.
+    """
 
     async def marked() -> None:
         now = await store.read(record.tenant_id, ExecutionRecord, record.id)
@@ -211,7 +214,8 @@ async def _mark_announced(store: RecordStore, record: ExecutionRecord) -> None:
         if now.record.announced_at is None and now.record.retries == record.retries:
             await change(store, now, announced_at=utc_now())
 
-    await update(marked, f"execution {record.id}")
+    with suppress(NotFound, UnreadableRecord):
+        await update(marked, f"execution {record.id}")
 
 
 def terminal_event(execution: ExecutionRecord) -> Event[EventData]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from time import monotonic
 
 from blocks.actions.cancelling import withdraw_approvals
+from blocks.actions.failing import fail_execution
 from blocks.clock import utc_now
 from blocks.contracts import rejections
 from blocks.contracts.analysis import ANALYSIS_STEPS, AnalysisStep
@@ -59,6 +60,7 @@ class AnalysisBatch:
         self._open: dict[str, Analysis] = {}
         self._undecided: set[str] = set()
         self._decided = Inbox[Analysis]()
+        self._leaving = Inbox[Analysis]()
         self._unasked = {step.name for step in ANALYSIS_STEPS}
         self._taken_up = utc_now()
         self._lines = RunLines(len(analyses))
@@ -113,6 +115,11 @@ class AnalysisBatch:
         if counts(record, self._analyses[record.execution_id].stored.record):
             self._waits[record.step].offer(record)
 
+    def is_ending(self, execution_id: str) -> bool:
+        """Whether it is decided, and its end is being written."""
+        analysis = self._open.get(execution_id)
+        return analysis is not None and analysis.verdict != "undecided"
+
     def forget(self, execution_id: str) -> None:
         """Nothing more is done for this execution: it has ended, or another run has it."""
         self._let_go([self._analyses[execution_id]])
@@ -164,6 +171,10 @@ class AnalysisBatch:
         """These, which have joined, have been requested."""
         await self._take_up(analyses)
         await self._runtime.admission.begin(self._tenant_id, analyses, self._begin)
+
+    def leave(self, analyses: Iterable[Analysis]) -> None:
+        """Those of these that are at their gate go there in runs of their own."""
+        self._leaving.put(*(analysis for analysis in analyses if analysis.awaits_approval))
 
     def close(self) -> None:
         """It is to be closed soon; what is on its way to it still joins."""
@@ -305,30 +316,54 @@ class AnalysisBatch:
 
     async def _time_out_one(self, step: AnalysisStep, analysis: Analysis) -> StepRecord | None:
         """None if another run has taken it over, or what is recorded of it cannot be read: then
-        this one lets it go.
+        this one lets it go. With a step that cannot be read, it has failed.
         """
         try:
             analysis.stored = await newest(self._runtime.store, analysis.stored)
-            seconds = analysis.rules.timeout_of(step.name).total_seconds()
-            refusals = transitions.refusals(analysis.stored.record, step.name)
-            return await record_step(
-                self._runtime.store,
-                analysis.stored.record,
-                step.name,
-                error=f"{step.name} was not answered within {seconds:g} s{refusals}",
-                error_code=rejections.STEP_TIMEOUT,
-            )
         except UnreadableRecord as error:
             log.error("execution %s is not carried on: %s", analysis.id, error)
         except (Stale, NotFound):
             pass
+        else:
+            try:
+                return await self._record_late(step, analysis)
+            except UnreadableRecord as error:
+                await fail_execution(
+                    self._runtime.store,
+                    self._runtime.bus,
+                    analysis.stored,
+                    rejections.RUN_FAILED,
+                    str(error),
+                )
         self.forget(analysis.id)
         return None
+
+    async def _record_late(self, step: AnalysisStep, analysis: Analysis) -> StepRecord:
+        seconds = analysis.rules.timeout_of(step.name).total_seconds()
+        refusals = transitions.refusals(analysis.stored.record, step.name)
+        return await record_step(
+            self._runtime.store,
+            analysis.stored.record,
+            step.name,
+            error=f"{step.name} was not answered within {seconds:g} s{refusals}",
+            error_code=rejections.STEP_TIMEOUT,
+        )
 
     # --- the end of each execution ----------------------------------------------------------------
 
     async def conclude(self) -> None:
         """Every execution has ended, or awaits a person, as soon as its own answers allowed it."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._take_to_gates())
+            await self._conclude_while_open()
+            self._leaving.close()
+
+    async def _take_to_gates(self) -> None:
+        """Apart from what is concluded: Prefect, which makes the runs, may be slow or away."""
+        async for at_their_gate in self._leaving.bunches():
+            await continue_alone(self._runtime, at_their_gate)
+
+    async def _conclude_while_open(self) -> None:
         next_look = monotonic() + REREAD_SECONDS
         while self._open or self.is_open:
             decided = await self._decided.take(max(next_look - monotonic(), 0.0))
@@ -344,21 +379,22 @@ class AnalysisBatch:
         others = [analysis for analysis in decided if analysis.id not in completed]
         concluded = await asyncio.gather(*(self._conclude(analysis) for analysis in others))
         ended = [one for one in (*completed.values(), *concluded) if one and one.record.is_terminal]
-        await transitions.announce(self._runtime.store, self._runtime.bus, ended)
+        # Before its end is announced: whoever retries it then may send it to this run again.
         self._let_go(decided)
-        for analysis in decided:
-            if analysis.awaits_approval and len(self._analyses) > 1:
-                await continue_alone(self._runtime, analysis)
-            elif analysis.awaits_approval:
-                self.close()  # the run is to take it to its gate
+        await transitions.announce(self._runtime.store, self._runtime.bus, ended)
+        if len(self._analyses) > 1:
+            self.leave(decided)
+        elif any(analysis.awaits_approval for analysis in decided):
+            self.close()  # the run is to take it to its gate
 
     def _let_go(self, analyses: Iterable[Analysis]) -> None:
         """Every wait for one of these ends."""
         for analysis in analyses:
             analysis.is_over = True
-            self._open.pop(analysis.id, None)
-            for wait in self._waits.values():
-                wait.settle(analysis.id)
+            if self._open.get(analysis.id) is analysis:  # not a later try, which has joined
+                del self._open[analysis.id]
+                for wait in self._waits.values():
+                    wait.settle(analysis.id)
         if not self._open:
             self.idle_since = monotonic()
             self.offered.put()
@@ -407,17 +443,19 @@ class AnalysisBatch:
             concluded = analysis.stored = await self._move_on_the_newest(analysis)
             self._lines.concluded(concluded.record)
             return concluded
-        except (Stale, InvalidTransition):
+        except (Stale, NotFound, InvalidTransition):
             log.warning(
                 "execution %s is no longer held by this run: another run writes its end",
                 analysis.id,
             )
+        except UnreadableRecord as error:
+            log.error("execution %s is not carried on: %s", analysis.id, error)
         except Unavailable:
             raise  # the store is down for all of them: the run tries again from the top
         except Exception as error:
             # What is wrong with one execution must not hold up the others of its batch.
             log.exception("execution %s cannot be concluded", analysis.id)
-            with suppress(Stale, InvalidTransition):
+            with suppress(Stale, NotFound, InvalidTransition, UnreadableRecord):
                 reason = f"{type(error).__name__}: {error}"
                 stored = await newest(self._runtime.store, analysis.stored)
                 analysis.stored = await transitions.fail(

@@ -25,7 +25,7 @@ from blocks.prefect_internals.suspension import was_suspended
 from blocks.queries import every
 from flows.analysis.batch import AnalysisBatch
 from flows.analysis.progress import Analysis
-from flows.shared.approval_gate import continue_alone
+from flows.shared.artifacts import LIMIT_SECONDS
 from flows.shared.inbox import Inbox
 from flows.shared.runtime import Runtime
 
@@ -71,7 +71,6 @@ class OpenRun:
         self._listed = list(execution_ids)
         self._shown = len(self._listed)
         self._joined = Inbox[Analysis]()
-        self._is_over = False
         self._tasks: asyncio.TaskGroup
 
     async def take_more(self, claim: Claim) -> None:
@@ -82,21 +81,15 @@ class OpenRun:
         async with asyncio.TaskGroup() as self._tasks:
             self._tasks.create_task(self._begin_what_joins())
             await self._take_while_open(claim)
-            self._is_over = True
-            self._joined.put()
+            self._joined.close()
         self._batch.closed()
 
     async def _begin_what_joins(self) -> None:
         """Apart from what takes it in, which is not to wait for a backlog that takes its turns; and
         all that has gathered together, so that a run has one place among those turns.
         """
-        while True:
-            is_over = self._is_over
-            gathered = await self._joined.take(0 if is_over else AT_MOST_SECONDS)
-            if gathered:
-                await self._batch.begin(gathered)
-            elif is_over:
-                return
+        async for gathered in self._joined.bunches():
+            await self._batch.begin(gathered)
 
     async def _take_while_open(self, claim: Claim) -> None:
         batch, bus = self._batch, self._context.bus
@@ -131,30 +124,29 @@ class OpenRun:
         """The run carries those of these that it could claim. If they cannot be claimed at all,
         dispatchers give them to another run: those that are under way do not suffer.
         """
+        asked = list(dict.fromkeys(offered))
+        # Retried already, while its end is still being written here: another run takes it.
+        ending = {id for id in asked if self._batch.is_ending(id)}
         # The run's log context names its first execution.
-        with log_context.log_context(execution_id=offered[0]):
+        with log_context.log_context(execution_id=asked[0]):
             try:
-                claimed = await claim(
-                    [id for id in dict.fromkeys(offered) if id not in self._batch]
-                )
+                claimed = await claim([id for id in asked if id not in self._batch])
             except UnreadableRecord as error:
-                log.error("%d executions cannot join: %s", len(offered), error)
+                log.error("%d executions cannot join: %s", len(asked), error)
                 return
             work.EXECUTIONS_JOINED.inc(len(claimed))
             if joining := [analysis for analysis in claimed if not analysis.awaits_approval]:
                 self._batch.join(joining)
                 self._joined.put(*joining)
                 self._show()
-            taken = msgspec.json.encode(offered)
+            taken = msgspec.json.encode([id for id in asked if id not in ending])
             await self._context.bus.broadcast(signals.EXECUTIONS_JOINED, taken)
-            await self._send_to_their_gates(claimed)
+            self._send_to_their_gates(claimed)
 
-    async def _send_to_their_gates(self, claimed: Sequence[Analysis]) -> None:
+    def _send_to_their_gates(self, claimed: Sequence[Analysis]) -> None:
         """Also one that was alone until now, and for which the run was to end."""
         was_alone = self._batch.is_to_close and len(self._batch) > 1
-        for analysis in (*claimed, *(self._batch.analyses if was_alone else ())):
-            if analysis.awaits_approval:
-                await continue_alone(self._context, analysis)
+        self._batch.leave((*claimed, *(self._batch.analyses if was_alone else ())))
 
     def _show(self) -> None:
         if len(self._batch) >= max(SHOWN_FROM, 2 * self._shown):
@@ -192,6 +184,7 @@ async def show_joined(
     }
     run_id, name = str(prefect.runtime.flow_run.id), run_name(WORKFLOW, subjects)
     try:
-        await context.flow_runs.show_carried(run_id, tenant_id, execution_ids, name=name)
-    except (NotFound, Unavailable) as problem:
-        log.info("Prefect shows this run without what has joined it: %s", problem)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            await context.flow_runs.show_carried(run_id, tenant_id, execution_ids, name=name)
+    except (NotFound, Unavailable, TimeoutError) as problem:
+        log.info("Prefect shows this run without what has joined it: %r", problem)

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import count
 
 from blocks.contracts.analysis import AnalysisStep
 from blocks.contracts.records import StepRecord
@@ -22,7 +23,8 @@ class StepWait:
         self._lacking: dict[str, Analysis] = {}
         self._inbox = Inbox[StepRecord]()
         self._in_hand: dict[str, StepRecord] = {}
-        self._deadlines: list[tuple[datetime, str]] = []
+        self._deadlines: list[tuple[datetime, int, Analysis]] = []
+        self._added = count()  # of two with one deadline, the first is late first
 
     def add(self, analyses: Iterable[Analysis]) -> None:
         """Those of these that need this step are waited for; the waiter looks again when they are
@@ -31,7 +33,8 @@ class StepWait:
         for analysis in analyses:
             if analysis.waits_for(self._step):
                 self._lacking[analysis.id] = analysis
-                heapq.heappush(self._deadlines, (analysis.deadline_of(self._step), analysis.id))
+                entry = (analysis.deadline_of(self._step), next(self._added), analysis)
+                heapq.heappush(self._deadlines, entry)
         self.wake()
 
     def wake(self) -> None:
@@ -85,7 +88,7 @@ class StepWait:
 
     def next_deadline(self) -> datetime | None:
         """When the first of those that lack an answer is late; None if all have theirs."""
-        while self._deadlines and self._deadlines[0][1] not in self._lacking:
+        while self._deadlines and not self._is_lacking(self._deadlines[0][2]):
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
@@ -96,7 +99,11 @@ class StepWait:
             late.append(heapq.heappop(self._deadlines))
         for entry in late:
             heapq.heappush(self._deadlines, entry)
-        return [self._lacking[id] for _, id in late]
+        return [analysis for *_, analysis in late]
+
+    def _is_lacking(self, analysis: Analysis) -> bool:
+        """Also False for an earlier try of one that lacks the answer again."""
+        return self._lacking.get(analysis.id) is analysis
 
 
 def _betters(record: StepRecord, other: StepRecord) -> bool:

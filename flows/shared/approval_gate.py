@@ -6,7 +6,9 @@ here and reads the record. What an operator types into Prefect's form is a vote 
 (`gate_wait`); a resume without a decision changes nothing, and the run suspends again.
 """
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from blocks import signals
@@ -17,13 +19,17 @@ from blocks.contracts import ids, rejections
 from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.executions import transitions
 from blocks.executions.run_names import approval_run_name
-from blocks.ports import Stale, Stored
+from blocks.ports import NotFound, Stale, Stored, Unavailable, UnreadableRecord
 from blocks.processes import fault_points
 from flows.shared import gate_wait
+from flows.shared.admission import sliced
 from flows.shared.claims import newest
 from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
+
+START_SECONDS = 10.0
+"""So long a batch waits for Prefect to make the run of an execution that leaves it."""
 
 
 class Gated(Protocol):
@@ -96,23 +102,42 @@ async def _pass(context: Runtime, gated: Gated) -> None:
         return
 
 
-async def continue_alone(context: Runtime, gated: Gated) -> None:
-    """The execution leaves its batch: a flow run of its own takes it to the gate, unless it is no
-    longer this run's.
+async def continue_alone(context: Runtime, gated: Sequence[Gated]) -> None:
+    """The executions leave their batch: a flow run of its own takes each to the gate, unless it is
+    no longer this run's.
+
+    If Prefect makes none, the reconciler does so later: the batch goes on.
     """
+    for part in sliced(gated):
+        await asyncio.gather(*(_continue_alone(context, one) for one in part))
+
+
+async def _continue_alone(context: Runtime, gated: Gated) -> None:
     try:
         await _give_up(context, gated)
-    except Stale as stale:
-        log.info("nothing is left to take to the gate: %s", stale)
+    except (Stale, NotFound) as problem:
+        log.info("nothing is left to take to the gate: %s", problem)
+        return
+    except UnreadableRecord as error:
+        log.error("not taken to its gate: %s", error)
         return
     record = gated.stored.record
-    run_id = await context.flow_runs.start(
-        record.workflow,
-        record.tenant_id,
-        [record.id],
-        key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
-        name=approval_run_name(record.workflow, record.id, record.subject),
-    )
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            run_id = await context.flow_runs.start(
+                record.workflow,
+                record.tenant_id,
+                [record.id],
+                key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
+                name=approval_run_name(record.workflow, record.id, record.subject),
+            )
+    except (Unavailable, NotFound, TimeoutError) as problem:
+        log.warning(
+            "execution %s waits for the reconciler to take it to its gate: %s",
+            record.id,
+            problem or f"Prefect made no run within {START_SECONDS:g} s",
+        )
+        return
     log.info("execution %s goes to its gate in a run of its own", record.id)
     await context.bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
 

@@ -19,7 +19,9 @@ from prefect.client.schemas.actions import ArtifactCreate
 log = logging.getLogger(__name__)
 
 LIMIT_SECONDS = 5.0
-"""So long a run waits for Prefect to take an artifact; its client repeats refused requests."""
+"""So long a run waits for Prefect to take what is for the eye: Prefect's client repeats refused
+requests for a minute.
+"""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from blocks.contracts.records import ExecutionRecord
 from blocks.observability.plain_text import shortened
+from blocks.ports import UnreadableRecord
 from blocks.ports.flow_runs import REFUSED
 
 PARTLY_FAILED = "PartlyFailed"
@@ -40,10 +41,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outcome_of(
-    execution_id: str, record: ExecutionRecord | None, *, flow_run_id: str, workflow: str
+    execution_id: str,
+    record: ExecutionRecord | UnreadableRecord | None,
+    *,
+    flow_run_id: str,
+    workflow: str,
 ) -> Outcome:
     """From the record as the run leaves it; None: its tenant has no such execution."""
     named = f"execution {execution_id[:80]}"
+    if isinstance(record, UnreadableRecord):
+        return Outcome(became="elsewhere", reason=f"{named} is left as it is: {record}")
     if record and record.workflow == workflow and record.status == "waiting":
         return Outcome(became="waits", reason=f"{named} waits for what comes next")
     if record is None:

@@ -15,7 +15,7 @@ from blocks.adapters.prefect.retries import end_without_retry
 from blocks.contracts.reading.uuids import canonical_uuid
 from blocks.contracts.records import ExecutionRecord
 from blocks.observability.plain_text import shortened
-from blocks.ports import NotFound, RecordStore, Stored
+from blocks.ports import NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.ports.flow_runs import REFUSED
 from flows.shared.outcomes import outcome_of, state_of
 from flows.shared.run_report import report
@@ -54,7 +54,7 @@ async def end_of_run(
     flow_run_id, ids = str(prefect.runtime.flow_run.id), list(dict.fromkeys(execution_ids))
     ended = {stored.record.id: stored.record for stored in held if stored.record.is_terminal}
     records = await asyncio.gather(*(_record(context.store, tenant_id, id, ended) for id in ids))
-    await report(context, [record for record in records if record])
+    await report(context, [one for one in records if isinstance(one, ExecutionRecord)])
     outcomes = [
         outcome_of(id, record, flow_run_id=flow_run_id, workflow=workflow)
         for id, record in zip(ids, records, strict=True)
@@ -75,10 +75,12 @@ async def reported(state: State[None]) -> State[None]:
 
 async def _record(
     store: RecordStore, tenant_id: str, id: str, ended: dict[str, ExecutionRecord]
-) -> ExecutionRecord | None:
+) -> ExecutionRecord | UnreadableRecord | None:
     if id in ended or canonical_uuid(id) is None:
         return ended.get(id)
     try:
         return (await store.read(tenant_id, ExecutionRecord, id)).record
     except NotFound:
         return None
+    except UnreadableRecord as error:  # what became of the others is known
+        return error

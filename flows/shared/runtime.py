@@ -73,6 +73,7 @@ class Runtime:
         self.admission = Admission(bus, settings.rabbitmq.queue)
         self._receivers: dict[str, Receiver] = {}
         self._open_runs: dict[str, Joinable] = {}
+        self._is_ending = False
 
     @contextmanager
     def expecting(self, execution_ids: Iterable[str], receiver: Receiver) -> Iterator[None]:
@@ -95,13 +96,16 @@ class Runtime:
     def open_to_more(self, flow_run_id: str, run: Joinable) -> Iterator[None]:
         """While this lasts, the run gets the executions that dispatchers send to it."""
         self._open_runs[flow_run_id] = run
+        if self._is_ending:
+            run.close()
         try:
             yield
         finally:
             del self._open_runs[flow_run_id]
 
     def take_no_more(self) -> None:
-        """No run of this process takes further executions."""
+        """No run of this process takes further executions, nor any that is yet to be open."""
+        self._is_ending = True
         for run in self._open_runs.values():
             run.close()
 

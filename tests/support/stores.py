@@ -81,18 +81,20 @@ async def put_unreadable(
     created_at: str = "2020-01-01T00:00:00.000000+00:00",
     **fields: Any,
 ) -> str:
-    """The id of a record of this kind that has these JSON fields and lacks all others."""
+    """The id of a record of this kind that has these JSON fields and lacks all others; it takes the
+    place of the one that had this id.
+    """
     while isinstance(store, ForwardingRecordStore):
         store = store._store
     document = {"id": (id := id or new_id()), "tenantId": tenant_id, "kind": tag(kind), **fields}
     key = f"{created_at} {id}"
     if isinstance(store, CosmosRecordStore):
         async with store._call(tag(kind)):
-            await store._containers[kind.container].create_item({**document, "sortKey": key})
+            await store._containers[kind.container].upsert_item({**document, "sortKey": key})
         return id
     assert isinstance(store, SqliteRecordStore)
     row = (tenant_id, id, tag(kind), new_id(), key, msgspec.json.encode(document).decode())
-    insert = f"INSERT INTO {kind.container} VALUES (?, ?, ?, ?, ?, ?)"
+    insert = f"INSERT OR REPLACE INTO {kind.container} VALUES (?, ?, ?, ?, ?, ?)"
     await store._file.run(lambda connection: connection.execute(insert, row))
     return id
 

@@ -5,14 +5,13 @@ from datetime import timedelta
 
 from api.reconciler.drift import Drift
 from blocks import signals
-from blocks.actions.cancelling import withdraw_approvals
+from blocks.actions.failing import fail_execution
 from blocks.contracts import rejections
 from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.states import InvalidTransition
 from blocks.definitions.deadlines import overdue
-from blocks.executions import transitions
+from blocks.executions.transitions import refusals
 from blocks.observability.metrics import work
-from blocks.ports import Stale, Stored
+from blocks.ports import Stored
 from blocks.queries import tenants
 
 log = logging.getLogger(__name__)
@@ -36,14 +35,9 @@ class OverdueExecutions(Drift[Stored[ExecutionRecord]]):
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         store, bus = self._parts.store, self._parts.bus
         why = "its deadline passed, and its flow run did not end it"
-        error = why + transitions.refusals(stored.record)
-        try:
-            ended = await transitions.fail(store, stored, rejections.DEADLINE_PASSED, error)
-        except (Stale, InvalidTransition):
+        error = why + refusals(stored.record)
+        if not await fail_execution(store, bus, stored, rejections.DEADLINE_PASSED, error):
             return False  # its run has just moved it
-        await transitions.announce(store, bus, [ended])
         await bus.broadcast(signals.EXECUTION_CANCELLED, stored.record.id.encode())
-        if stored.record.approval_ids:
-            await withdraw_approvals(store, stored.record, why)
         log.warning("execution %s is failed: %s", stored.record.id, error)
         return True

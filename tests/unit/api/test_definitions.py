@@ -20,8 +20,8 @@ from blocks.contracts.workflows import WORKFLOWS
 from blocks.definitions import versions as definitions
 from blocks.definitions.versions import EnabledTenants, read_definition, set_definition
 from blocks.settings import load_settings
+from flows.analysis.claiming import claim_analyses
 from flows.analysis.progress import rules_in
-from flows.opportunity_analysis import claim_analyses
 from flows.shared.claims import claim
 from flows.shared.runtime import Runtime
 from tests.support.api.api_client import Api, an_api

@@ -88,6 +88,7 @@ class CountingStore(SqliteRecordStore):
 class Scene(msgspec.Struct):
     store: CountingStore
     context: Runtime
+    flow_runs: RememberedFlowRuns
     ahead: timedelta = timedelta(0)
     """How far time has gone on for the runs: a deadline passes when the test says so, on any
     machine.
@@ -108,7 +109,8 @@ async def a_scene() -> AsyncIterator[Scene]:
             CountingStore(Path(folder) / "records.db") as store,
             open_bus(configured, "test") as bus,
         ):
-            scene = Scene(store, Runtime(configured, bus, store, RememberedFlowRuns()))
+            flow_runs = RememberedFlowRuns()
+            scene = Scene(store, Runtime(configured, bus, store, flow_runs), flow_runs)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(analysis_batch, "REREAD_SECONDS", REREAD_SECONDS)
                 patch.setattr(analysis_batch, "utc_now", scene.now)

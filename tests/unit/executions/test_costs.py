@@ -32,7 +32,8 @@ from blocks.settings import Settings, load_settings
 from blocks.topology import intake_queue, topology
 from flows.analysis import batch as analysis_batch
 from flows.analysis.batch import AnalysisBatch
-from flows.opportunity_analysis import claim_analyses, run_step
+from flows.analysis.claiming import claim_analyses
+from flows.opportunity_analysis import run_step
 from flows.shared.admission import SLICE
 from flows.shared.approval_gate import asked_at_gate, pass_gate
 from flows.shared.claims import notify_started

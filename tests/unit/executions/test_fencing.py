@@ -170,7 +170,7 @@ async def test_one_that_was_cancelled_just_before_does_not_hold_up_its_batch_nor
 ) -> None:
     analysis = await cancelled_at_its_gate(scene)
 
-    await continue_alone(scene.context, analysis)
+    await continue_alone(scene.context, [analysis])
 
     assert [] == cast("RememberedFlowRuns", scene.context.flow_runs).started
 

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import StateType
 
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.records import ExecutionRecord
-from blocks.ports import EventBus, RecordStore
+from blocks.ports import EventBus, RecordStore, UnreadableRecord
 from blocks.settings import load_settings
 from flows.shared.outcomes import Outcome, outcome_of, state_of
 from flows.shared.run_end import MESSAGE_MAX, end_of_run, refused
@@ -115,6 +115,14 @@ def test_a_message_names_the_first_reasons_and_counts_the_others() -> None:
 
     assert ("reason 2" in message, "reason 3" in message) == (True, False)
     assert message.endswith("and 2 more")
+
+
+def test_one_that_cannot_be_read_any_more_does_not_fail_the_run_of_the_others() -> None:
+    unread = outcome_of("e-1", UnreadableRecord("no status"), flow_run_id=HERE, workflow=WORKFLOW)
+    state = state_of([outcome(an_execution(**COMPLETED)), unread])
+
+    assert StateType.COMPLETED == state.type
+    assert "execution e-1 is left as it is: no status" in unread.reason
 
 
 def test_a_completed_analysis_states_what_it_lacks() -> None:
