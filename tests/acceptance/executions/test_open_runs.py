@@ -164,6 +164,35 @@ async def test_one_that_needs_a_person_goes_to_its_gate_at_once(
 
 
 @pytest.mark.long
+async def test_while_prefect_is_away_one_at_its_gate_holds_up_no_other_and_has_its_approval_after_it(
+    parts: Orchestra, prefect_server: PrefectServer, flow_runs: PrefectFlowRuns
+) -> None:
+    async with (
+        ledger_of(parts.bus, parts.name) as ledger,
+        services_on(parts.bus, parts.name, silent=REQUESTED) as them,
+    ):
+        others = await one_by_one(parts, 3, "running")
+        large = a_large_deal()
+        await parts.bus.publish(large)
+        the_run_of(await all_in(parts, [*others, large], "running"))
+        prefect_server.kill()
+        try:
+            await them.speak()
+            them.silent.clear()
+            await all_in(parts, others, "completed")
+            await ledger.holds({"workflow.opportunity.analysis.completed": 3})
+        finally:
+            await asyncio.to_thread(prefect_server.start)
+
+        waiting = await gated(parts, flow_runs, large, within_seconds=120)
+        answer = {"decision": "approve", "decided_by": "ann"}
+        assert await flow_runs.resume(waiting.flow_run_id or "", answer)
+        await all_in(parts, [large], "completed")
+        await ledger.holds({"workflow.opportunity.analysis.completed": 4})
+    assert {} == ledger.second_ids()
+
+
+@pytest.mark.long
 async def test_those_of_a_run_that_is_cancelled_in_prefect_are_cancelled(
     parts: Orchestra, prefect: PrefectClient
 ) -> None:
