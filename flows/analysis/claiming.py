@@ -27,8 +27,8 @@ async def claim_analyses(
 ) -> list[Analysis]:
     """The executions of this list that are this run's to do.
 
-    One whose version of the definition is gone or cannot be read has failed: nobody knows what it
-    is to be judged by. Raises `UnreadableRecord`, before any is claimed, if the definition in force
+    One whose version of the definition is gone or cannot be read has failed: without its rules it
+    cannot be judged. Raises `UnreadableRecord`, before any is claimed, if the definition in force
     cannot be read.
     """
     flow_run_id = str(prefect.runtime.flow_run.id)

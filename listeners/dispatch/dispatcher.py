@@ -9,7 +9,8 @@ does no harm.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -39,7 +40,7 @@ from blocks.queries import every, tenants
 from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import default_policy, read_policy
 from listeners import metrics
-from listeners.dispatch.fair_queue import FairQueue, Lane
+from listeners.dispatch.fair_queue import Entry, FairQueue, Lane
 from listeners.dispatch.open_runs import KnownRun, OpenRuns, Sent
 from listeners.dispatch.running_limits import RunningLimits
 from listeners.dispatch.unstarted_runs import UnstartedRun, UnstartedRuns
@@ -68,14 +69,17 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     lane: Lane
-    subjects: dict[str, str]
-    """Execution id to its subject; "": not known."""
+    entries: list[Entry]
     key: str
     tries: int = 1
 
     @property
     def execution_ids(self) -> list[str]:
-        return list(self.subjects)
+        return _execution_ids(self.entries)
+
+    @property
+    def subjects(self) -> dict[str, str]:
+        return {entry.execution_id: entry.subject for entry in self.entries}
 
 
 class Dispatcher:
@@ -100,11 +104,10 @@ class Dispatcher:
         self._open_runs = OpenRuns()
         self._limits = RunningLimits(store)
         self._dispatched: dict[str, float] = {}
-        self._unanswered: _Batch | None = None
+        self._starting: _Batch | None = None
         self._refusal: str | None = None
         self._asking_since: float | None = None
         self._reasons: dict[str, str] = {}
-        self._subjects: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._may_join = asyncio.Event()
         self._policy_changed = asyncio.Event()
@@ -116,16 +119,15 @@ class Dispatcher:
         self, lane: Lane, execution_id: str, priority: int = 0, *, subject: str = ""
     ) -> None:
         """The execution will be dispatched, once; its flow run is named for its subject."""
-        self._subjects[execution_id] = subject or self._subjects.get(execution_id, "")
-        self._queue.put(lane, execution_id, priority)
+        self._queue.put(lane, execution_id, priority, subject=subject)
         self._wake()
 
     async def run(self) -> None:
         """Dispatches what is submitted and what a sweep of the records finds, until cancelled.
 
-        Raises `UnreadableRecord` for a policy that cannot be read: it may hold limits.
+        Raises `UnreadableRecord` for a policy that cannot be read: it may hold limits. While it is
+        unavailable at the start, nothing is dispatched.
         """
-        await self._read_policy()
         async with (
             self._bus.listen(signals.FLOW_RUN_STARTED, self._started),
             self._bus.listen(signals.FLOW_RUN_DISPATCHED, self._dispatched_elsewhere),
@@ -135,6 +137,7 @@ class Dispatcher:
             self._bus.listen(signals.EXECUTION_OPENED, self._opened),
             self._bus.listen(signals.DISPATCH_POLICY_CHANGED, self._policy_has_changed),
         ):
+            await self._read_first_policy()
             # Not a TaskGroup, which waits without a limit for a task that does not heed its
             # cancellation.
             working = [
@@ -161,8 +164,8 @@ class Dispatcher:
     async def _dispatch_for_ever(self) -> None:
         while True:
             try:
-                await self._refresh_limits()
-                batch = self._unanswered or self._next_batch()
+                await self._look()
+                batch = self._starting = self._starting or self._next_batch()
                 if batch is not None:
                     await self._start(batch)
                 self._refusal = None
@@ -173,28 +176,31 @@ class Dispatcher:
                 log.warning("cannot dispatch, %d executions wait: %s", self._waiting(), error)
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _refresh_limits(self) -> None:
-        await self._limits.refresh(
-            self._queue.policy,
-            self._queue.tenants(),
-            on_their_way=lambda tenant_id: (
-                self._unstarted.executions(tenant_id) + self._open_runs.executions(tenant_id)
-            ),
-        )
+    async def _look(self) -> None:
+        """What the next choice depends on is up to date: the limits, and which runs are open."""
+        await self._limits.refresh(self._queue.policy, self._queue.tenants(), self._on_their_way)
+        self._open_runs.forget_old()
+
+    def _on_their_way(self) -> Counter[str]:
+        """How many executions were dispatched and do not run yet, by tenant."""
+        on_their_way = self._unstarted.executions() + self._open_runs.executions()
+        if self._starting:
+            on_their_way[self._starting.lane.tenant_id] += len(self._starting.entries)
+        return on_their_way
 
     def _next_batch(self) -> _Batch | None:
         taken = self._queue.take(self._room)
         if taken is None:
             return None
-        lane, execution_ids = taken
+        lane, entries = taken
+        # Before Prefect is asked: an open run must not get the same room meanwhile.
+        self._limits.take(lane.tenant_id, len(entries))
+        execution_ids = _execution_ids(entries)
         key = ids.flow_run_key(execution_ids, self._reason(execution_ids))
-        return _Batch(lane=lane, subjects=self._take_subjects(execution_ids), key=key)
-
-    def _take_subjects(self, execution_ids: list[str]) -> dict[str, str]:
-        return {id: self._subjects.pop(id, "") for id in execution_ids}
+        return _Batch(lane=lane, entries=entries, key=key)
 
     def _waiting(self) -> int:
-        return len(self._queue) + len(self._unanswered.execution_ids if self._unanswered else ())
+        return len(self._queue) + len(self._starting.entries if self._starting else ())
 
     def _room(self, lane: Lane) -> int:
         """How many executions the lane may get in its next flow run; none while one of its runs is
@@ -228,14 +234,14 @@ class Dispatcher:
         """The open run that what waits in this lane joins: it has room for one at least."""
         return self._open_runs.of(lane, self._batch_max(lane))
 
-    async def _send(self, lane: Lane, execution_ids: list[str]) -> None:
+    async def _send(self, lane: Lane, entries: list[Entry]) -> None:
         """The lane's open run gets these, and has some seconds to take them."""
-        run = self._open_runs.of(lane, self._batch_max(lane))
+        run, execution_ids = self.open_run_of(lane), _execution_ids(entries)
         assert run, "only lanes with an open run have room to join"
         for execution_id in execution_ids:
             self._reasons.pop(execution_id, None)
         self._dispatched |= dict.fromkeys(execution_ids, monotonic())
-        self._open_runs.sent(run.id, Sent(lane=lane, subjects=self._take_subjects(execution_ids)))
+        self._open_runs.sent(run.id, Sent(lane=lane, entries=entries))
         self._limits.take(lane.tenant_id, len(execution_ids))
         sent = signals.Dispatched(self._id, run.id, *lane, execution_ids, joins=True)
         with suppress(Unavailable):  # then it is taken back, as if it had been lost
@@ -245,7 +251,7 @@ class Dispatcher:
         """Beside the dispatch of flow runs, for it needs nothing of Prefect, which may be away."""
         while True:
             try:
-                await self._refresh_limits()
+                await self._look()
                 self._take_back()
                 if taken := self._queue.take(self._room_to_join):
                     await self._send(*taken)
@@ -258,7 +264,7 @@ class Dispatcher:
 
     def _take_back(self) -> None:
         for sent in self._open_runs.take_back():
-            self._submit_again(sent.lane, sent.subjects)
+            self._put_back(sent.lane, sent.entries)
 
     async def _start(self, batch: _Batch) -> None:
         (tenant_id, workflow), execution_ids = batch.lane, batch.execution_ids
@@ -275,10 +281,9 @@ class Dispatcher:
             raise
         finally:
             self._asking_since = None
-        self._unanswered = None
+        self._starting = None
         fault_points.reached("after-dispatch")
         self._unstarted.add(UnstartedRun(id=run_id, lane=batch.lane, executions=len(execution_ids)))
-        self._limits.take(tenant_id, len(execution_ids))
         dispatched = signals.Dispatched(self._id, run_id, tenant_id, workflow, execution_ids)
         await self._bus.broadcast(signals.FLOW_RUNS_SCHEDULED, run_id.encode())
         await self._bus.broadcast(signals.FLOW_RUN_DISPATCHED, msgspec.json.encode(dispatched))
@@ -286,14 +291,14 @@ class Dispatcher:
     def _keep(self, batch: _Batch) -> None:
         """The same run is requested again: Prefect may have made it, and its answer was lost."""
         if batch.tries < _SAME_RUN_TRIES:
-            self._unanswered = msgspec.structs.replace(batch, tries=batch.tries + 1)
+            self._starting = msgspec.structs.replace(batch, tries=batch.tries + 1)
             return
-        self._unanswered = None
-        self._submit_again(batch.lane, batch.subjects)
+        self._starting = None
+        self._put_back(batch.lane, batch.entries)
 
-    def _submit_again(self, lane: Lane, subjects: Mapping[str, str]) -> None:
-        for execution_id, subject in subjects.items():
-            self.submit(lane, execution_id, subject=subject)
+    def _put_back(self, lane: Lane, entries: Sequence[Entry]) -> None:
+        self._queue.put_back(lane, entries)
+        self._wake()
 
     def _reason(self, execution_ids: list[str]) -> str:
         """The reason for a run of these, in words that no other run has.
@@ -353,7 +358,6 @@ class Dispatcher:
         lane = Lane(run.tenant_id, run.workflow)
         self._queue.discard(lane, frozenset(run.execution_ids))
         for execution_id in run.execution_ids:
-            self._subjects.pop(execution_id, None)
             self._reasons.pop(execution_id, None)
         self._dispatched |= dict.fromkeys(run.execution_ids, monotonic())
         executions = len(run.execution_ids)
@@ -377,6 +381,20 @@ class Dispatcher:
 
     # --- policy -----------------------------------------------------------------------------------
 
+    async def _read_first_policy(self) -> None:
+        """Until the policy is known, nothing is dispatched: it may hold limits."""
+        while True:
+            try:
+                await self._read_policy()
+            except Unavailable as error:
+                if self._refusal is None:
+                    log.warning("nothing is dispatched until the policy is known: %s", error)
+                self._refusal = f"the dispatch policy is not known: {error}"
+                await asyncio.sleep(_LOOK_SECONDS)
+            else:
+                self._refusal = None
+                return
+
     async def _follow_policy(self) -> None:
         """The queue applies the policy in force, at once when notified, else by the next sweep."""
         while True:
@@ -385,14 +403,14 @@ class Dispatcher:
                     await self._policy_changed.wait()
             self._policy_changed.clear()
             try:
-                await self._read_policy()
+                with suppress(Unavailable):  # what was in force stays in force
+                    await self._read_policy()
             except UnreadableRecord as error:
                 log.error("the dispatch policy stays as it was: %s", error)
 
     async def _read_policy(self) -> None:
-        with suppress(Unavailable):  # what was in force stays in force
-            self._queue.policy = await read_policy(self._store)
-            self._wake()
+        self._queue.policy = await read_policy(self._store)
+        self._wake()
 
     async def _policy_has_changed(self, _: bytes) -> None:
         self._policy_changed.set()
@@ -433,6 +451,10 @@ class Dispatcher:
     def _forget_dispatched(self) -> None:
         too_old = monotonic() - _REDISPATCH_SECONDS
         self._dispatched = {id: since for id, since in self._dispatched.items() if since >= too_old}
+
+
+def _execution_ids(entries: Sequence[Entry]) -> list[str]:
+    return [entry.execution_id for entry in entries]
 
 
 _open_run_decoder = msgspec.json.Decoder(signals.OpenRun)

@@ -6,7 +6,7 @@ so that turns cannot be saved up. https://en.wikipedia.org/wiki/Fair_queuing
 """
 
 import heapq
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -20,14 +20,24 @@ class Lane(NamedTuple):
     workflow: str
 
 
+class Entry(NamedTuple):
+    """An execution in the queue; the lowest entry is the first of its lane."""
+
+    rank: int
+    """Minus its priority."""
+    order: int
+    """Of its arrival."""
+    execution_id: str
+    subject: str
+    """"": not known."""
+
+
 class FairQueue:
-    """Execution ids by lane. Within a tenant: higher priority first, then first
-    come, first served.
-    """
+    """Executions by lane. Within a tenant: higher priority first, then first come, first served."""
 
     def __init__(self, policy: DispatchPolicy) -> None:
         self.policy = policy
-        self._waiting: dict[Lane, list[tuple[int, int, str]]] = {}
+        self._waiting: dict[Lane, list[Entry]] = {}
         self._queued: set[str] = set()
         self._clocks: dict[str, float] = {}
         self._present = 0.0
@@ -36,18 +46,24 @@ class FairQueue:
     def __len__(self) -> int:
         return len(self._queued)
 
-    def put(self, lane: Lane, execution_id: str, priority: int = 0) -> None:
+    def put(self, lane: Lane, execution_id: str, priority: int = 0, *, subject: str = "") -> None:
         """The execution waits for its turn; one that waits already keeps its place."""
-        if execution_id in self._queued:
+        self._put(lane, Entry(-priority, next(self._order), execution_id, subject))
+
+    def put_back(self, lane: Lane, entries: Sequence[Entry]) -> None:
+        """These wait again, each in the place that it had."""
+        for entry in entries:
+            self._put(lane, entry)
+
+    def _put(self, lane: Lane, entry: Entry) -> None:
+        if entry.execution_id in self._queued:
             return
-        self._queued.add(execution_id)
+        self._queued.add(entry.execution_id)
         if not self.waiting(lane.tenant_id):
             self._clocks[lane.tenant_id] = max(self._clocks.get(lane.tenant_id, 0.0), self._present)
-        heapq.heappush(
-            self._waiting.setdefault(lane, []), (-priority, next(self._order), execution_id)
-        )
+        heapq.heappush(self._waiting.setdefault(lane, []), entry)
 
-    def take(self, room: Callable[[Lane], int]) -> tuple[Lane, list[str]] | None:
+    def take(self, room: Callable[[Lane], int]) -> tuple[Lane, list[Entry]] | None:
         """The next lane for which there is `room` (how many executions it may get now), and what it
         gets.
         """
@@ -55,8 +71,8 @@ class FairQueue:
         if lane is None:
             return None
         waiting = self._waiting[lane]
-        taken = [heapq.heappop(waiting)[2] for _ in range(min(len(waiting), room(lane)))]
-        self._queued.difference_update(taken)
+        taken = [heapq.heappop(waiting) for _ in range(min(len(waiting), room(lane)))]
+        self._queued.difference_update(entry.execution_id for entry in taken)
         self._present = self._clocks[lane.tenant_id]
         self._clocks[lane.tenant_id] += len(taken) / self.policy.share_of(lane.tenant_id).weight
         self._forget_if_empty(lane)
@@ -66,8 +82,9 @@ class FairQueue:
         """Those of these that wait in this lane no longer wait."""
         if self._queued.isdisjoint(execution_ids) or lane not in self._waiting:
             return
-        left = [one for one in self._waiting[lane] if one[2] not in execution_ids]
-        self._queued -= {id for *_, id in self._waiting[lane]} - {id for *_, id in left}
+        waiting = self._waiting[lane]
+        left = [entry for entry in waiting if entry.execution_id not in execution_ids]
+        self._queued -= {entry.execution_id for entry in waiting} & set(execution_ids)
         heapq.heapify(left)
         self._waiting[lane] = left
         self._forget_if_empty(lane)
@@ -82,7 +99,7 @@ class FairQueue:
         """Those that have something waiting."""
         return list(dict.fromkeys(lane.tenant_id for lane in self._waiting))
 
-    def _turn(self, lane: Lane) -> tuple[int, float, tuple[int, int, str]]:
+    def _turn(self, lane: Lane) -> tuple[int, float, Entry]:
         """By the tenant's turn; of one tenant's lanes, that of the execution which comes first."""
         priority = self.policy.share_of(lane.tenant_id).priority
         return -priority, self._clocks[lane.tenant_id], self._waiting[lane][0]

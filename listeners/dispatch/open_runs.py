@@ -2,34 +2,35 @@
 for the start of a run of its own, nor does Prefect have to make one.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
 
 import msgspec
 
 from blocks import signals
-from listeners.dispatch.fair_queue import Lane
+from listeners.dispatch.fair_queue import Entry, Lane
 
 CLAIM_SECONDS, SECONDS_FOR_EACH = 3.0, 0.02
 """Executions that were sent to an open run and that it has not taken by then are dispatched again:
 the run had closed, its worker is gone, or a signal was lost. Claims make two runs harmless.
 """
 
-_FORGOTTEN_AFTER_SECONDS = 120.0
-"""Longer than any run is open."""
+_FORGOTTEN_AFTER_SECONDS = 65.0
+"""Longer than any run is open, which is a minute: the signal that it has closed was lost."""
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """Executions on their way to an open run, with their subjects."""
+    """Executions on their way to an open run."""
 
     lane: Lane
-    subjects: dict[str, str]
+    entries: list[Entry]
     since: float = msgspec.field(default_factory=monotonic)
 
     @property
     def is_late(self) -> bool:
         """Whether a run should have taken them long ago."""
-        patience = CLAIM_SECONDS + SECONDS_FOR_EACH * len(self.subjects)
+        patience = CLAIM_SECONDS + SECONDS_FOR_EACH * len(self.entries)
         return monotonic() > self.since + patience
 
 
@@ -52,7 +53,6 @@ class OpenRuns:
 
     def opened(self, run: signals.OpenRun) -> None:
         """It takes further executions."""
-        self._forget_old()
         lane = Lane(run.tenant_id, run.workflow)
         self._runs[run.flow_run_id] = KnownRun(
             id=run.flow_run_id, lane=lane, executions=run.executions
@@ -78,28 +78,30 @@ class OpenRuns:
 
     def sent(self, run_id: str, sent: Sent) -> None:
         self._sent[run_id] = sent
-        self.joined(run_id, len(sent.subjects))
+        self.joined(run_id, len(sent.entries))
 
     def taken(self, execution_ids: Sequence[str]) -> list[Sent]:
         """A run has taken these: returns what was sent by this dispatcher and is among them."""
-        taken = {
+        taken = set(execution_ids)
+        complete = {
             run_id: sent
             for run_id, sent in self._sent.items()
-            if sent.subjects.keys() <= set(execution_ids)
+            if taken.issuperset(entry.execution_id for entry in sent.entries)
         }
-        for run_id in taken:
+        for run_id in complete:
             del self._sent[run_id]
-        return list(taken.values())
+        return list(complete.values())
 
     def is_sending(self, lane: Lane) -> bool:
         """Whether executions of this lane are on their way."""
         return any(sent.lane == lane for sent in self._sent.values())
 
-    def executions(self, tenant_id: str) -> int:
-        """How many executions of this tenant are on their way."""
-        return sum(
-            len(sent.subjects) for sent in self._sent.values() if sent.lane.tenant_id == tenant_id
-        )
+    def executions(self) -> Counter[str]:
+        """How many executions are on their way, by tenant."""
+        on_their_way = Counter[str]()
+        for sent in self._sent.values():
+            on_their_way[sent.lane.tenant_id] += len(sent.entries)
+        return on_their_way
 
     def __len__(self) -> int:
         """How many runs have something on its way to them."""
@@ -113,6 +115,7 @@ class OpenRuns:
             self.closed(run_id)
         return list(late.values())
 
-    def _forget_old(self) -> None:
+    def forget_old(self) -> None:
+        """A run is not believed to be open for ever: the signal that it has closed may be lost."""
         oldest = monotonic() - _FORGOTTEN_AFTER_SECONDS
         self._runs = {id: run for id, run in self._runs.items() if run.since >= oldest}

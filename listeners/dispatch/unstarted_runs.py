@@ -2,6 +2,7 @@
 dispatcher knows.
 """
 
+from collections import Counter
 from time import monotonic
 
 import msgspec
@@ -42,10 +43,13 @@ class UnstartedRuns:
         self._forget_old()
         return any(run.lane == lane for run in self._runs.values())
 
-    def executions(self, tenant_id: str) -> int:
-        """How many executions of this tenant they carry."""
+    def executions(self) -> Counter[str]:
+        """How many executions they carry, by tenant."""
         self._forget_old()
-        return sum(run.executions for run in self._runs.values() if run.lane.tenant_id == tenant_id)
+        carried = Counter[str]()
+        for run in self._runs.values():
+            carried[run.lane.tenant_id] += run.executions
+        return carried
 
     def _forget_old(self) -> None:
         oldest = monotonic() - PATIENCE_SECONDS

@@ -31,7 +31,10 @@ def turns(queue: FairQueue, *, busy: int, quiet: int, at_once: int = 1) -> list[
         queue.put(BUSY, f"busy-{number}")
     for number in range(quiet):
         queue.put(QUIET, f"quiet-{number}")
-    return [taken[1] for taken in iter(lambda: queue.take(lambda lane: at_once), None)]
+    return [
+        [entry.execution_id for entry in entries]
+        for _, entries in iter(lambda: queue.take(lambda lane: at_once), None)
+    ]
 
 
 def test_tenants_take_turns() -> None:

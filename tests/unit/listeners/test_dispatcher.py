@@ -27,6 +27,7 @@ from blocks.ports import EventBus, FlowRunView, RecordStore, Unavailable, Unread
 from blocks.settings import Dispatch
 from blocks.tenants.dispatch_policy import change_policy
 from listeners.dispatch import dispatcher as dispatching
+from listeners.dispatch import open_runs
 from listeners.dispatch.dispatcher import Dispatcher
 from listeners.dispatch.fair_queue import Lane
 from listeners.dispatch.running_limits import COUNT_SECONDS
@@ -99,16 +100,42 @@ class AnswersAreLost(RememberedFlowRuns):
 
 
 class CountedQueries(ForwardingRecordStore):
-    """Counts how often executions were looked for."""
+    """Counts how often executions were looked for, and how often they were counted."""
 
     def __init__(self, store: RecordStore) -> None:
         super().__init__(store)
-        self.of_executions = 0
+        self.of_executions = self.counts = 0
 
     async def _ask(
         self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
     ) -> T:
         self.of_executions += operation == "query" and kind is ExecutionRecord
+        self.counts += operation == "count"
+        return await super()._ask(operation, kind, request)
+
+    async def counts_more(self, counts: int) -> None:
+        """Returns when executions were counted so many times more."""
+        enough = self.counts + counts
+
+        async def are_enough() -> bool:
+            return self.counts >= enough
+
+        await eventually(are_enough)
+
+
+class PolicyOutOfReach(ForwardingRecordStore):
+    """The dispatch policy is not readable for now; all else is."""
+
+    def __init__(self, store: RecordStore) -> None:
+        super().__init__(store)
+        self.is_down, self.refused = True, 0
+
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
+        if self.is_down and kind is DispatchPolicy:
+            self.refused += 1
+            raise Unavailable("the store is down")
         return await super()._ask(operation, kind, request)
 
 
@@ -222,6 +249,44 @@ async def test_what_no_run_takes_in_time_gets_a_run_of_its_own(
         dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1", subject="0063X1")
         assert (A_TENANT, ["e-1"]) == (await started(flow_runs, 2))[1]
     assert "Opportunity 0063X1" == flow_runs.names[1]
+
+
+async def test_what_is_taken_back_goes_first_and_in_its_order(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: RememberedFlowRuns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_runs, "CLAIM_SECONDS", 0.2)
+    monkeypatch.setattr(open_runs, "SECONDS_FOR_EACH", 0.0)
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
+    others = [f"e-{number}" for number in range(2, 152)]
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        await knows_an_open_run(dispatcher, flow_runs, bus)
+        for id in others:
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), id)
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1", priority=9)
+
+        in_order = ["e-1", *others]
+        await eventually(lambda: holds(sent, [("run-9", in_order[:99])]))
+        assert (A_TENANT, in_order[:100]) == (await started(flow_runs, 2))[1]
+        await bus.broadcast(signals.FLOW_RUN_STARTED, b"run-2")
+        assert (A_TENANT, in_order[100:]) == (await started(flow_runs, 3))[2]
+
+
+async def test_a_run_that_was_to_have_closed_long_ago_is_not_waited_for(
+    dispatcher: Dispatcher,
+    flow_runs: RememberedFlowRuns,
+    bus: EventBus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        await knows_an_open_run(dispatcher, flow_runs, bus)
+
+        monkeypatch.setattr(open_runs, "_FORGOTTEN_AFTER_SECONDS", 0.0)
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        assert (A_TENANT, ["e-1"]) == (await started(flow_runs, 2))[1]
+        assert [] == sent
 
 
 async def test_executions_join_while_prefect_answers_to_nothing(
@@ -358,6 +423,29 @@ async def test_under_a_policy_that_cannot_be_read_nothing_is_dispatched(
     with pytest.raises(UnreadableRecord, match="dispatch-policy"):
         await asyncio.wait_for(dispatcher.run(), 10)
     assert [] == flow_runs.started
+
+
+async def test_until_the_policy_is_known_nothing_is_dispatched(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: RememberedFlowRuns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatching, "_LOOK_SECONDS", 0.05)
+    dispatcher = Dispatcher(SETTINGS, out_of_reach := PolicyOutOfReach(store), bus, flow_runs)
+
+    async def was_asked_for_often() -> bool:
+        return out_of_reach.refused >= 5
+
+    async with at_work(dispatcher):
+        dispatcher.submit(Lane(A_TENANT, WORKFLOW), "e-1")
+        await eventually(was_asked_for_often)
+        assert [] == flow_runs.started
+        assert "the dispatch policy is not known: the store is down" == dispatcher.held_up_by
+
+        out_of_reach.is_down = False
+        assert [(A_TENANT, ["e-1"])] == await started(flow_runs, 1)
+        assert dispatcher.held_up_by is None
 
 
 async def test_tenants_take_turns(dispatcher: Dispatcher, flow_runs: RememberedFlowRuns) -> None:
@@ -515,6 +603,8 @@ async def test_a_limit_counts_what_is_on_its_way_to_an_open_run(
 ) -> None:
     dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
     lane = Lane(A_TENANT, WORKFLOW)
+    for tenant_id in (A_TENANT, A_THIRD_TENANT):
+        await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=tenant_id))
     async with at_work(dispatcher), sent_to_runs(bus) as sent:
         await knows_an_open_run(dispatcher, flow_runs, bus)
         await change_policy(store, bus, lambda policy: replace(policy, running_max=10))
@@ -529,6 +619,47 @@ async def test_a_limit_counts_what_is_on_its_way_to_an_open_run(
         # With the one that waits for its worker.
         assert 9 == len(on_their_way)
         assert 1 == len(flow_runs.started)
+
+
+async def test_a_limit_counts_what_prefect_is_asked_for(store: RecordStore, bus: EventBus) -> None:
+    slow, counting = SlowFlowRuns(), CountedQueries(store)
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), counting, bus, slow)
+    await change_policy(store, bus, lambda policy: replace(policy, running_max=10))
+    await store.create(ids.SYSTEM_TENANT, a_tenant_record(tenant=A_TENANT))
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        for number in range(20):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
+        await asyncio.wait_for(slow.is_asked.wait(), 10)
+        await bus.broadcast(signals.FLOW_RUN_OPEN, an_open_run("run-9"))
+        await eventually(lambda: is_open(dispatcher))
+        await counting.counts_more(2)
+        assert [] == sent
+
+        slow.may_answer.set()
+        assert [10] == [len(batch) for _, batch in await started(slow, 1)]
+        await counting.counts_more(2)
+        assert [] == sent
+
+
+async def test_a_limit_holds_for_a_tenant_that_comes_while_another_waits_at_its_own(
+    store: RecordStore, bus: EventBus, flow_runs: RememberedFlowRuns
+) -> None:
+    dispatcher = Dispatcher(SETTINGS, counting := CountedQueries(store), bus, flow_runs)
+    two_each = TenantShare(running_max=2)
+    await change_policy(store, bus, lambda policy: replace(policy, default=two_each))
+    for tenant_id in (A_TENANT, A_TENANT, ANOTHER_TENANT, ANOTHER_TENANT):
+        running = await store.create(tenant_id, an_execution(tenant_id=tenant_id, status="running"))
+    async with at_work(dispatcher):
+        for number in range(3):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"a-{number}")
+        await counting.counts_more(1)
+        for number in range(3):
+            dispatcher.submit(Lane(ANOTHER_TENANT, WORKFLOW), f"b-{number}")
+            await counting.counts_more(1)
+        assert [] == flow_runs.started
+
+        await transitions.complete(store, running)
+        assert [(ANOTHER_TENANT, ["b-0"])] == await started(flow_runs, 1)
 
 
 async def test_a_limit_holds_until_an_execution_has_ended(

@@ -1,6 +1,7 @@
 """Who is next: tenants by weight and priority, executions by priority and age."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from blocks.contracts.records import TenantShare
 from listeners.dispatch.fair_queue import FairQueue, Lane
@@ -14,6 +15,15 @@ def lane(tenant: str, workflow: str = "a-workflow") -> Lane:
 def fill(queue: FairQueue, tenant: str, executions: int) -> None:
     for number in range(executions):
         queue.put(lane(tenant), f"{tenant}-{number}")
+
+
+def taken(
+    queue: FairQueue, room: Callable[[Lane], int] = lambda _: 10
+) -> tuple[Lane, list[str]] | None:
+    """The next lane, and which of its executions it gets."""
+    if found := queue.take(room):
+        return found[0], [entry.execution_id for entry in found[1]]
+    return None
 
 
 def turns(queue: FairQueue, count: int, *, room: int = 1) -> list[str]:
@@ -84,7 +94,7 @@ def test_within_a_tenant_a_higher_priority_goes_first_and_then_the_older_one() -
     queue.put(lane("a"), "new")
     queue.put(lane("a"), "urgent", priority=5)
 
-    assert (lane("a"), ["urgent", "old", "new"]) == queue.take(lambda _: 10)
+    assert (lane("a"), ["urgent", "old", "new"]) == taken(queue)
 
 
 def test_an_execution_waits_once() -> None:
@@ -92,8 +102,21 @@ def test_an_execution_waits_once() -> None:
     queue.put(lane("a"), "e")
     queue.put(lane("a"), "e", priority=9)
 
-    assert (lane("a"), ["e"]) == queue.take(lambda _: 10)
-    assert queue.take(lambda _: 10) is None
+    assert (lane("a"), ["e"]) == taken(queue)
+    assert taken(queue) is None
+
+
+def test_what_is_put_back_has_the_place_that_it_had() -> None:
+    queue = a_queue()
+    fill(queue, "a", 4)
+    queue.put(lane("a"), "urgent", priority=5)
+    first = queue.take(lambda _: 3)
+    assert first is not None
+    queue.put(lane("a"), "new")
+
+    queue.put_back(*first)
+    queue.put_back(*first)
+    assert (lane("a"), ["urgent", "a-0", "a-1", "a-2", "a-3", "new"]) == taken(queue)
 
 
 def test_a_tenant_without_room_is_passed_over() -> None:
@@ -101,7 +124,7 @@ def test_a_tenant_without_room_is_passed_over() -> None:
     fill(queue, "a", 5)
     fill(queue, "b", 5)
 
-    assert (lane("b"), ["b-0"]) == queue.take(lambda one: int(one.tenant_id == "b"))
+    assert (lane("b"), ["b-0"]) == taken(queue, lambda one: int(one.tenant_id == "b"))
 
 
 def test_what_was_discarded_waits_no_longer_and_the_rest_keeps_its_order() -> None:
@@ -114,7 +137,7 @@ def test_what_was_discarded_waits_no_longer_and_the_rest_keeps_its_order() -> No
     queue.put(lane("a"), "a-0")
 
     assert 5 == len(queue) == queue.waiting("a")
-    assert (lane("a"), ["a-1", "a-2", "a-4", "a-5", "a-0"]) == queue.take(lambda _: 10)
+    assert (lane("a"), ["a-1", "a-2", "a-4", "a-5", "a-0"]) == taken(queue)
 
 
 def test_a_lane_of_which_all_was_discarded_has_no_turn() -> None:
@@ -123,7 +146,7 @@ def test_a_lane_of_which_all_was_discarded_has_no_turn() -> None:
 
     queue.discard(lane("a"), {"a-0", "a-1"})
 
-    assert queue.take(lambda _: 10) is None
+    assert taken(queue) is None
     assert [] == queue.tenants()
 
 
@@ -132,8 +155,8 @@ def test_executions_of_two_workflows_never_share_a_turn() -> None:
     for number, workflow in enumerate(("one", "other", "one", "other")):
         queue.put(lane("a", workflow), f"{workflow}-{number}")
 
-    assert (lane("a", "one"), ["one-0", "one-2"]) == queue.take(lambda _: 10)
-    assert (lane("a", "other"), ["other-1", "other-3"]) == queue.take(lambda _: 10)
+    assert (lane("a", "one"), ["one-0", "one-2"]) == taken(queue)
+    assert (lane("a", "other"), ["other-1", "other-3"]) == taken(queue)
 
 
 def test_of_two_workflows_of_a_tenant_the_one_with_the_higher_priority_goes_first() -> None:
@@ -141,7 +164,7 @@ def test_of_two_workflows_of_a_tenant_the_one_with_the_higher_priority_goes_firs
     queue.put(lane("a", "one"), "old")
     queue.put(lane("a", "other"), "urgent", priority=5)
 
-    assert (lane("a", "other"), ["urgent"]) == queue.take(lambda _: 10)
+    assert (lane("a", "other"), ["urgent"]) == taken(queue)
 
 
 def test_a_tenant_with_two_workflows_has_one_share() -> None:
