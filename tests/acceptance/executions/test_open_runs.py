@@ -164,7 +164,7 @@ async def test_one_that_needs_a_person_goes_to_its_gate_at_once(
 
 
 @pytest.mark.long
-async def test_while_prefect_is_away_one_at_its_gate_holds_up_no_other_and_has_its_approval_after_it(
+async def test_while_prefect_is_away_one_at_its_gate_holds_up_no_other_and_gets_there_later(
     parts: Orchestra, prefect_server: PrefectServer, flow_runs: PrefectFlowRuns
 ) -> None:
     async with (
@@ -179,8 +179,12 @@ async def test_while_prefect_is_away_one_at_its_gate_holds_up_no_other_and_has_i
         try:
             await them.speak()
             them.silent.clear()
+            await all_in(parts, [large], "awaiting_approval")
+            since = monotonic()
+            await one_by_one(parts, 2, "completed")
+            assert monotonic() - since < OPEN_SECONDS, "they waited for Prefect"
             await all_in(parts, others, "completed")
-            await ledger.holds({"workflow.opportunity.analysis.completed": 3})
+            await ledger.holds({"workflow.opportunity.analysis.completed": 5})
         finally:
             await asyncio.to_thread(prefect_server.start)
 
@@ -188,7 +192,7 @@ async def test_while_prefect_is_away_one_at_its_gate_holds_up_no_other_and_has_i
         answer = {"decision": "approve", "decided_by": "ann"}
         assert await flow_runs.resume(waiting.flow_run_id or "", answer)
         await all_in(parts, [large], "completed")
-        await ledger.holds({"workflow.opportunity.analysis.completed": 4})
+        await ledger.holds({"workflow.opportunity.analysis.completed": 6})
     assert {} == ledger.second_ids()
 
 
