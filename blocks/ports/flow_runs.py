@@ -56,7 +56,7 @@ class UpcomingTick(msgspec.Struct, frozen=True, kw_only=True):
 
 class FlowRuns(Protocol):
     """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's
-    deployment.
+    deployment. Each call answers or raises `Unavailable` within seconds.
     """
 
     async def start(

@@ -25,7 +25,6 @@ from blocks.prefect_internals.suspension import was_suspended
 from blocks.queries import every
 from flows.analysis.batch import AnalysisBatch
 from flows.analysis.progress import Analysis
-from flows.shared.artifacts import LIMIT_SECONDS
 from flows.shared.inbox import Inbox
 from flows.shared.runtime import Runtime
 
@@ -184,7 +183,6 @@ async def show_joined(
     }
     run_id, name = str(prefect.runtime.flow_run.id), run_name(WORKFLOW, subjects)
     try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await context.flow_runs.show_carried(run_id, tenant_id, execution_ids, name=name)
-    except (NotFound, Unavailable, TimeoutError) as problem:
-        log.info("Prefect shows this run without what has joined it: %r", problem)
+        await context.flow_runs.show_carried(run_id, tenant_id, execution_ids, name=name)
+    except (NotFound, Unavailable) as problem:
+        log.info("Prefect shows this run without what has joined it: %s", problem)

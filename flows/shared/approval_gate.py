@@ -28,9 +28,6 @@ from flows.shared.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 10.0
-"""So long a batch waits for Prefect to make the run of an execution that leaves it."""
-
 
 class Gated(Protocol):
     """A gate's input: an execution that this run holds, and the approval to request."""
@@ -123,19 +120,16 @@ async def _continue_alone(context: Runtime, gated: Gated) -> None:
         return
     record = gated.stored.record
     try:
-        async with asyncio.timeout(START_SECONDS):
-            run_id = await context.flow_runs.start(
-                record.workflow,
-                record.tenant_id,
-                [record.id],
-                key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
-                name=approval_run_name(record.workflow, record.id, record.subject),
-            )
-    except (Unavailable, NotFound, TimeoutError) as problem:
+        run_id = await context.flow_runs.start(
+            record.workflow,
+            record.tenant_id,
+            [record.id],
+            key=ids.flow_run_key([record.id], f"approval-{record.attempt}"),
+            name=approval_run_name(record.workflow, record.id, record.subject),
+        )
+    except (Unavailable, NotFound) as problem:
         log.warning(
-            "execution %s waits for the reconciler to take it to its gate: %s",
-            record.id,
-            problem or f"Prefect made no run within {START_SECONDS:g} s",
+            "execution %s waits for the reconciler to take it to its gate: %s", record.id, problem
         )
         return
     log.info("execution %s goes to its gate in a run of its own", record.id)

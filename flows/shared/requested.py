@@ -1,6 +1,5 @@
 """What a flow run was started with: executions that are recorded, or one that a person asks for."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +24,6 @@ from blocks.executions.run_names import run_name
 from blocks.ports import NotFound, Unavailable
 from blocks.tenants.dispatch_policy import read_policy
 from blocks.tenants.running_limits import count_running, room
-from flows.shared.artifacts import LIMIT_SECONDS
 from flows.shared.run_end import RunEnds, refused
 from flows.shared.runtime import Runtime
 
@@ -98,10 +96,9 @@ async def name_run(context: Runtime, execution: ExecutionRecord) -> None:
     """The run is found by its subject, as those that dispatchers make."""
     name = run_name(execution.workflow, {execution.id: execution.subject})
     try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            await context.flow_runs.rename(str(prefect.runtime.flow_run.id), name)
-    except (NotFound, Unavailable, TimeoutError) as problem:
-        log.info("the run keeps the name that it has: %r", problem)
+        await context.flow_runs.rename(str(prefect.runtime.flow_run.id), name)
+    except (NotFound, Unavailable) as problem:
+        log.info("the run keeps the name that it has: %s", problem)
 
 
 async def retried_by_hand(context: Runtime, run: Requested) -> None:

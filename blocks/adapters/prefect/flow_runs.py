@@ -4,9 +4,11 @@ Only scalars of ours go in as parameters: Prefect renders parameters on its serv
 with a nested `__prefect_kind` could read its Variables.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -52,6 +54,11 @@ _MESSAGE_MAX = 1_000
 """Characters of a state's message, which becomes the error of executions; a person or an exception
 may have written any number.
 """
+CALL_SECONDS, SILENT_SECONDS = 10.0, 3.0
+"""The limit of a call, and the pause after one that was not answered. Prefect's client repeats by
+itself what is refused, for a minute, and waits a minute for each answer: no person, timer or sweep
+is to wait so long. Callers try again later.
+"""
 _PAGE = 200
 _LIST_MAX = 10_000
 
@@ -69,6 +76,7 @@ class PrefectFlowRuns:
         self._client: PrefectClient
         self._deployments: dict[str, UUID] = {}
         self._types_of_pools: dict[str, str] = {}
+        self._silent_until = 0.0
 
     async def __aenter__(self) -> Self:
         if self._api_url:
@@ -92,7 +100,7 @@ class PrefectFlowRuns:
         self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
     ) -> str:
         deployment = f"{workflow}/{workflow}"
-        async with _translated():
+        async with self._call():
             try:
                 run = await self._client.create_flow_run_from_deployment(
                     await self._deployment(deployment),
@@ -115,7 +123,7 @@ class PrefectFlowRuns:
     async def record_completed(
         self, deployment: str, *, key: str, name: str, parameters: Mapping[str, str], message: str
     ) -> str:
-        async with _translated():
+        async with self._call():
             try:
                 run = await self._client.create_flow_run_from_deployment(
                     await self._deployment(deployment),
@@ -136,7 +144,7 @@ class PrefectFlowRuns:
             tags=FlowRunFilterTags(all_=[TAG, "auto-scheduled", f"workflow:{JOBS_WORKFLOW}"]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         )
-        async with _translated():
+        async with self._call():
             runs = await self._client.read_flow_runs(
                 flow_run_filter=wanted,
                 sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
@@ -154,14 +162,14 @@ class PrefectFlowRuns:
         ]
 
     async def rename(self, flow_run_id: str, name: str) -> None:
-        async with _translated():
+        async with self._call():
             await self._client.update_flow_run(UUID(flow_run_id), name=name)
 
     async def show_carried(
         self, flow_run_id: str, tenant_id: str, execution_ids: Sequence[str], *, name: str
     ) -> None:
         parameters = _carrying(tenant_id, execution_ids)
-        async with _translated():
+        async with self._call():
             await self._client.update_flow_run(UUID(flow_run_id), name=name, parameters=parameters)
 
     async def list_runs(
@@ -176,8 +184,8 @@ class PrefectFlowRuns:
             end_time=FlowRunFilterEndTime(after_=since) if since else None,
         )
         found: list[FlowRunView] = []
-        async with _translated():
-            while len(found) < _LIST_MAX:
+        while len(found) < _LIST_MAX:
+            async with self._call():
                 page = await self._client.read_flow_runs(
                     flow_run_filter=wanted,
                     sort=FlowRunSort.START_TIME_ASC,
@@ -185,16 +193,16 @@ class PrefectFlowRuns:
                     offset=len(found),
                 )
                 found += [await self._view(run) for run in page]
-                if len(page) < _PAGE:
-                    break
+            if len(page) < _PAGE:
+                break
         return found
 
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
         found: list[FlowRunView] = []
-        async with _translated():
-            for start in range(0, len(flow_run_ids), _PAGE):
-                page = [UUID(id) for id in flow_run_ids[start : start + _PAGE]]
-                wanted = FlowRunFilter(id=FlowRunFilterId(any_=page))
+        for start in range(0, len(flow_run_ids), _PAGE):
+            page = [UUID(id) for id in flow_run_ids[start : start + _PAGE]]
+            wanted = FlowRunFilter(id=FlowRunFilterId(any_=page))
+            async with self._call():
                 # Left out, the client sends null for the order, which the server refuses with 422.
                 runs = await self._client.read_flow_runs(
                     flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE
@@ -206,20 +214,20 @@ class PrefectFlowRuns:
         # No state between: a search for crashed runs would reschedule it, too. Workers are given
         # runs by their scheduled time: with its own, it does not wait behind a backlog again.
         again: State[None] = Scheduled(message=reason, scheduled_time=run.scheduled_at)
-        async with _translated():
+        async with self._call():
             if run.kept_from_others:
                 await open_to_any_worker(self._client, UUID(run.id))
             await self._client.set_flow_run_state(UUID(run.id), again, force=True)
 
     async def reschedules(self, flow_run_id: str) -> int:
-        async with _translated():
+        async with self._call():
             states = await self._client.read_flow_run_states(UUID(flow_run_id))
         # Prefect's own, for a retry or after a suspension, have other names; the first is its
         # creation.
         return max(sum(state.name == Scheduled().name for state in states) - 1, 0)
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
-        async with _translated():
+        async with self._call():
             answer = await self._client.resume_flow_run(
                 UUID(flow_run_id), run_input=dict(run_input)
             )
@@ -227,25 +235,39 @@ class PrefectFlowRuns:
         return answer.status == SetStateStatus.ACCEPT
 
     async def cancel(self, flow_run_id: str) -> None:
-        async with _translated():
+        async with self._call():
             await self._client.set_flow_run_state(UUID(flow_run_id), Cancelling())
 
     async def mark_crashed(self, flow_run_id: str, reason: str) -> None:
-        async with _translated():
+        async with self._call():
             await self._client.set_flow_run_state(
                 UUID(flow_run_id), Crashed(message=reason), force=True
             )
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
-        async with _translated():
+        async with self._call():
             await self._client.set_flow_run_state(
                 UUID(flow_run_id), Cancelled(message=reason), force=True
             )
 
     async def delete(self, flow_run_id: str) -> None:
         with suppress(NotFound):
-            async with _translated():
+            async with self._call():
                 await self._client.delete_flow_run(UUID(flow_run_id))
+
+    @asynccontextmanager
+    async def _call(self) -> AsyncIterator[None]:
+        """A call, with the port's errors and a time limit. After one that was not answered, others
+        are refused for a moment: many that follow each other do not add their limits up.
+        """
+        if monotonic() < self._silent_until:
+            raise Unavailable("Prefect did not answer a moment ago")
+        try:
+            async with asyncio.timeout(CALL_SECONDS), _translated():
+                yield
+        except TimeoutError:
+            self._silent_until = monotonic() + SILENT_SECONDS
+            raise Unavailable(f"Prefect does not answer: nothing in {CALL_SECONDS:g} s") from None
 
     def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
         """While this lasts, this process's clock is synchronised with the server's."""
@@ -253,7 +275,7 @@ class PrefectFlowRuns:
 
     async def ping(self) -> None:
         """A row was read: a server without its database still answers `/health`."""
-        async with _translated():
+        async with self._call():
             await self._client.read_work_pools(limit=1)
 
     async def _view(self, run: FlowRun) -> FlowRunView:

@@ -24,7 +24,6 @@ from blocks.ports import UnreadableRecord
 from flows.analysis import open_run
 from flows.analysis.batch import AnalysisBatch
 from flows.analysis.progress import Analysis, AnalysisRules
-from flows.shared import approval_gate
 from flows.shared.claims import claim_all
 from tests.support.factories import A_TENANT, an_execution
 from tests.support.flow_runs import RememberedFlowRuns
@@ -311,10 +310,7 @@ async def test_while_prefect_refuses_a_run_for_one_at_its_gate_the_others_end() 
         assert (await now(scene, other)).announced_at
 
 
-async def test_while_prefect_does_not_answer_for_one_at_its_gate_the_others_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(approval_gate, "START_SECONDS", 3600.0)
+async def test_while_prefect_does_not_answer_for_one_at_its_gate_the_others_end() -> None:
     async with a_scene() as scene:
         scene.context.flow_runs = UnansweringFlowRuns()
         batch, [asking, other] = await a_batch(scene, 2, lambda _: TIMEOUT)
@@ -326,20 +322,3 @@ async def test_while_prefect_does_not_answer_for_one_at_its_gate_the_others_end(
         await eventually(is_now(scene, other, "completed"))
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_prefect_has_so_long_to_make_the_run_of_one_at_its_gate(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(approval_gate, "START_SECONDS", 0.05)
-    async with a_scene() as scene:
-        scene.context.flow_runs = UnansweringFlowRuns()
-        batch, executions = await a_batch(scene, 2, lambda _: TIMEOUT)
-        for analysis in batch.analyses:
-            await asks_a_person(scene, analysis)
-        running = asyncio.create_task(carried_out(batch))
-        for execution in executions:
-            await answer_all(scene, batch, execution)
-        await asyncio.wait_for(running, 10)
-        assert [None, None] == [(await now(scene, one)).flow_run_id for one in executions]
-    assert 2 == caplog.text.count("waits for the reconciler to take it to its gate")
