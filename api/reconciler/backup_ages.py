@@ -2,12 +2,12 @@
 gauges, by the leader only.
 """
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from blocks.observability.metrics import operations as metrics
 from blocks.ports import Unavailable
+from blocks.processes.duties import again_and_again
 from blocks.settings import Settings
 from blocks.settings.operations.databases import databases_of
 
@@ -25,16 +25,20 @@ async def watch_backups(settings: Settings) -> None:
     """
     if not databases_of(settings.operations.database_backup):
         return
-    from blocks.operations.backups import place_of  # with PostgreSQL's driver
+    place: Place | None = None
 
-    place = place_of(settings)
+    async def look() -> None:
+        nonlocal place
+        from blocks.operations.backups import place_of  # with PostgreSQL's driver
+
+        place = place or place_of(settings)
+        try:
+            await look_at_backups(place)
+        except Unavailable as error:
+            log.warning("the age of backups is not known now: %s", error)
+
     try:
-        while True:
-            try:
-                await look_at_backups(place)
-            except Unavailable as error:
-                log.warning("the age of backups is not known now: %s", error)
-            await asyncio.sleep(_LOOK_SECONDS)
+        await again_and_again("ages of backups", look, _LOOK_SECONDS, log)
     finally:
         metrics.BACKUP_VERIFIED.clear()
         metrics.BACKUP_LATE_AFTER.clear()

@@ -41,12 +41,13 @@ async def cancel_execution(
     person, the suspended run is cancelled too.
     """
     before, cancelled = await _cancel(store, tenant_id, execution_id, reason, etag)
-    await transitions.announce(store, bus, [cancelled])
-    await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
+    # The announcement is last: while it is owed, the reconciler does all of this.
     if before.approval_ids or before.status != "pending" or before.woken_at is not None:
         await withdraw_approvals(store, before, reason)
     if before.status == "awaiting_approval":
-        await _end_suspended_run(flow_runs, before)
+        await end_suspended_run(flow_runs, before)
+    await transitions.announce(store, bus, [cancelled])
+    await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
     return (await store.read(tenant_id, ExecutionRecord, execution_id)).record
 
 
@@ -65,9 +66,10 @@ async def _cancel(
     return await update(cancelled, f"execution {execution_id}")
 
 
-async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> None:
-    """Its open approvals are withdrawn."""
-    for stored in await open_approvals(store, execution):
+async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, reason: str) -> bool:
+    """Its open approvals are withdrawn; False if there were none."""
+    found = await open_approvals(store, execution)
+    for stored in found:
         try:
             await lifecycle.change(
                 store,
@@ -77,9 +79,11 @@ async def withdraw_approvals(store: RecordStore, execution: ExecutionRecord, rea
             )
         except Refused:
             log.info("approval %s was decided before its execution ended", stored.record.id)
+    return bool(found)
 
 
-async def _end_suspended_run(flow_runs: FlowRuns, execution: ExecutionRecord) -> None:
+async def end_suspended_run(flow_runs: FlowRuns, execution: ExecutionRecord) -> None:
+    """Of one that awaited a person: its run is cancelled, if Prefect answers."""
     if execution.flow_run_id is None:
         return
     try:

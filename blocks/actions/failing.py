@@ -10,14 +10,15 @@ from blocks.ports import EventBus, RecordStore, Stale, Stored
 async def fail_execution(
     store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord], code: str, error: str
 ) -> bool:
-    """The execution has failed, its end is announced, and its open approvals are withdrawn. False,
+    """The execution has failed, its open approvals are withdrawn, and its end is announced. False,
     with nothing changed, if it was moved since it was read. Raises `Unavailable`.
     """
     try:
         ended = await transitions.fail(store, stored, code, error)
     except (Stale, InvalidTransition):
         return False
-    await transitions.announce(store, bus, [ended])
+    # The announcement is last: while it is owed, the reconciler does both.
     if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
         await withdraw_approvals(store, stored.record, error)
+    await transitions.announce(store, bus, [ended])
     return True

@@ -17,7 +17,8 @@ async def open_approvals(
     execution they name; a claim takes its prompt along when it joins another.
     """
     named = {"execution_id": execution.id, "status": "pending"}
-    found = [one async for one in every(store, execution.tenant_id, ApprovalRecord, named)]
+    pending = every(store, execution.tenant_id, ApprovalRecord, named, skips_unreadable=True)
+    found = [one async for one in pending]
     if not workflows.has_prompts(execution.workflow):
         return found
     own = [one for one in found if await _is_of(store, execution, one.record)]

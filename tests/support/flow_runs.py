@@ -28,6 +28,7 @@ class RememberedFlowRuns:
         self.runs: list[FlowRunView] = []
         self.listed_since: list[datetime | None] = []
         self.rescheduled: list[str] = []
+        self.cancelled: list[str] = []
         self.marked_cancelled: list[str] = []
         self.marked_crashed: list[str] = []
 
@@ -84,7 +85,8 @@ class RememberedFlowRuns:
         self.resumed.append(flow_run_id)
         return True
 
-    async def cancel(self, flow_run_id: str) -> None: ...
+    async def cancel(self, flow_run_id: str) -> None:
+        self.cancelled.append(flow_run_id)
 
     async def mark_crashed(self, flow_run_id: str, reason: str) -> None:
         self.marked_crashed.append(flow_run_id)

@@ -182,11 +182,12 @@ async def end(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -
         ended = await _ended(parts, stored, run)
     except (Stale, InvalidTransition):
         return False  # the next look sees what became of it
-    await executions.announce(parts.store, parts.bus, [ended])
+    # The announcement is last: while it is owed, `Unannounced` does both.
     if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
         await withdraw_approvals(
             parts.store, stored.record, ended.record.error or ended.record.status
         )
+    await executions.announce(parts.store, parts.bus, [ended])
     log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
     return True
 

@@ -146,9 +146,18 @@ def _named(key: str, database: str) -> str | None:
     for ending in _ENDINGS:
         name = base.removesuffix(ending)
         found = _NAME.fullmatch(name) if name != base else None
-        if found and found["database"] == database:
+        if found and found["database"] == database and _is_a_moment(name):
             return name
     return None
+
+
+def _is_a_moment(name: str) -> bool:
+    """False for what a person may have put there: `shop-20269999_000000`."""
+    try:
+        _taken_at(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _taken_at(name: str) -> datetime:

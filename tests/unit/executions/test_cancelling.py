@@ -14,14 +14,14 @@ import pytest
 from blocks.actions.cancelling import cancel_execution
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ApprovalRecord, ExecutionRecord
 from blocks.contracts.states import TERMINAL, ExecutionStatus, InvalidTransition
 from blocks.executions import transitions
-from blocks.ports import Message, RecordStore, Stale, Stored
+from blocks.ports import Message, RecordStore, Stale, Stored, Unavailable
 from blocks.services import open_bus, open_store
 from blocks.settings import load_settings
 from flows.shared.claims import claim
-from tests.support.factories import A_TENANT, an_execution, now
+from tests.support.factories import A_TENANT, an_approval, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
 
 RACES = 250
@@ -68,6 +68,25 @@ async def test_what_is_open_is_cancelled_and_its_end_announced_once(
     assert [
         (ids.terminal_event_id(execution.id), "workflow.opportunity.analysis.failed")
     ] == scene.ends[execution.id]
+
+
+async def test_while_the_broker_is_away_its_approvals_are_withdrawn_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Message, required: bool = False) -> None:
+        raise Unavailable("the broker")
+
+    monkeypatch.setattr(scene.bus, "publish", away)
+    execution = an_execution(status="awaiting_approval")
+    asked = an_approval(execution_id=execution.id)
+    await scene.store.create(A_TENANT, execution)
+    await scene.store.create(A_TENANT, asked)
+
+    with pytest.raises(Unavailable):
+        await scene.cancel(execution.id)
+
+    approval = (await scene.store.read(A_TENANT, ApprovalRecord, asked.id)).record
+    assert "cancelled" == approval.status
 
 
 @pytest.mark.parametrize("status", TERMINAL)

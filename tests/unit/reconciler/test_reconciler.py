@@ -28,6 +28,7 @@ from blocks.contracts import ids, rejections
 from blocks.contracts.analysis import WORKFLOW
 from blocks.contracts.definitions import WantedDefinition, WantedStep
 from blocks.contracts.records import (
+    ApprovalRecord,
     ExecutionRecord,
     PreviousOutcome,
     ProcessRecord,
@@ -48,6 +49,7 @@ from tests.support.factories import (
     a_flow_run,
     a_process,
     a_tenant_record,
+    an_approval,
     an_execution,
     now,
 )
@@ -129,6 +131,38 @@ async def test_the_end_of_a_run_without_a_worker_is_announced_soon(scene: Scene)
     await scene.a_worker("run-1", silent_for=timedelta(minutes=1))
 
     assert 1 == await Unannounced(scene.parts).look()
+
+
+async def test_who_died_before_announcing_an_end_left_its_approvals_and_its_run_to_the_reconciler(
+    scene: Scene,
+) -> None:
+    """A broker that is away is enough: the end is recorded, and its announcement refused."""
+    execution = await scene.given(status="awaiting_approval", flow_run_id="run-1")
+    asked = an_approval(execution_id=execution.id)
+    await scene.parts.store.create(A_TENANT, asked)
+    scene.prefect_knows(a_flow_run(id="run-1", state="paused", execution_ids=[execution.id]))
+    stored = await scene.parts.store.read(A_TENANT, ExecutionRecord, execution.id)
+    ended = await transitions.cancel(scene.parts.store, stored, "sold")
+    aged = msgspec.structs.replace(ended.record, updated_at=LONG_AGO)
+    await scene.parts.store.replace(A_TENANT, ended.etag, aged)
+
+    assert 1 == await Unannounced(scene.parts).look()
+
+    approval = (await scene.parts.store.read(A_TENANT, ApprovalRecord, asked.id)).record
+    assert "cancelled" == approval.status
+    assert ["run-1"] == scene.prefect.cancelled
+    assert (await scene.now(execution)).announced_at
+
+
+async def test_a_run_that_carries_others_is_not_ended_with_one_of_them(scene: Scene) -> None:
+    ended = await scene.given(status="failed", completed_at=LONG_AGO, flow_run_id="run-1")
+    await scene.parts.store.create(A_TENANT, an_approval(execution_id=ended.id))
+    scene.prefect_knows(
+        a_flow_run(id="run-1", state="running", execution_ids=[ended.id, "another"])
+    )
+
+    assert 1 == await Unannounced(scene.parts).look()
+    assert [] == scene.prefect.cancelled
 
 
 # --- in a run that no worker can get --------------------------------------------------------------

@@ -104,7 +104,7 @@ async def test_a_kind_that_looks_seldom_looks_again_soon_after_a_failure(
     journal = Journal()
 
     class Seldom(Trouble):
-        every_seconds = 3600.0  # type: ignore[assignment] # the same for every object
+        every_seconds = 3600.0
 
         async def find(self) -> Sequence[int]:
             if Trouble.kind not in journal.looks:
@@ -117,7 +117,9 @@ async def test_a_kind_that_looks_seldom_looks_again_soon_after_a_failure(
 
     looking = asyncio.create_task(service.look_again_and_again(Seldom(), journal, Bell()))
     try:
-        assert (await eventually(last_look)).error is None
+        look = await eventually(last_look)
+        assert look
+        assert look.error is None
     finally:
         looking.cancel()
 

@@ -1,11 +1,13 @@
 """How old the newest verified backup is, for the doctor and as a metric."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 
+from api.reconciler import backup_ages
 from api.reconciler.backup_ages import look_at_backups
 from blocks.clock import utc_now
 from blocks.operations.backups import Evidence, backup_name
@@ -15,6 +17,7 @@ from blocks.settings import Settings, load_settings
 from deployments.doctor.checks.backups import backups
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import failed, ok, warning
+from tests.support.waiting import eventually
 
 TODO = "`orchestrator ops backup now`; docs/runbooks/backup-failed.md"
 
@@ -86,3 +89,35 @@ async def test_without_a_configured_database_nothing_is_looked_for() -> None:
     [finding] = await backups(Connections(load_settings({})))
 
     assert ("ok", "no database is configured: set DATABASE_URL") == (finding.state, finding.found)
+
+
+async def test_a_file_with_the_name_of_no_moment_is_no_backup(settings: Settings) -> None:
+    whole = await a_backup(settings, hours_old=1, differences=[])
+    await place_of(settings).files.write("shop/shop-20269999_000000.dump", b"by hand")
+
+    await look_at_backups(place_of(settings))
+
+    assert int(whole.taken_at.timestamp()) == gauge()
+
+
+async def test_whatever_goes_wrong_the_reconciler_goes_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a duty raises ends the whole reconciler, here and in the API that leads next."""
+    looks: list[None] = []
+
+    async def broken(place: object) -> None:
+        looks.append(None)
+        raise ImportError("libpq")
+
+    monkeypatch.setattr(backup_ages, "look_at_backups", broken)
+    monkeypatch.setattr(backup_ages, "_LOOK_SECONDS", 0.01)
+    watching = asyncio.create_task(backup_ages.watch_backups(settings))
+
+    async def has_looked_again() -> bool:
+        return len(looks) > 1
+
+    await eventually(has_looked_again)
+    assert not watching.done()
+    watching.cancel()
+    assert "ages of backups could not be looked after" in caplog.text
