@@ -1,6 +1,7 @@
 """The flow `claim-recovery`."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -11,22 +12,31 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 
+from blocks.actions.failing import fail_execution
+from blocks.contracts import rejections
 from blocks.contracts.claims.phases import PHASES, WORKFLOW
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records.claims import PhaseRecord
 from blocks.observability.plain_text import shortened
+from blocks.ports import NotFound, Stale, Unavailable, UnreadableRecord
 from flows.claims.journey_run import JourneyRun
 from flows.claims.parts import Parts, open_parts
 from flows.claims.phases import Done
 from flows.shared import runtime
 from flows.shared.artifacts import LIMIT_SECONDS
-from flows.shared.claims import claim_all, notify_started
+from flows.shared.claims import claim_all, newest, notify_started
 from flows.shared.run_end import end_of_run
+from flows.shared.runtime import Runtime
 
 JOURNEYS_AT_ONCE = 20
 """Of one flow run: the others wait, so that a backlog opens no hundreds of connections."""
 
+RETRY_SECONDS = (5.0, 5.0, 5.0)
+"""Pauses before a journey is tried again that an error has ended, as those of the flow."""
+
 _TAG_MAX = 100
+
+log = logging.getLogger(__name__)
 
 
 @flow(name=WORKFLOW, retries=3, retry_delay_seconds=5, persist_result=False)
@@ -45,26 +55,48 @@ async def claim_recovery(tenant_id: str, execution_ids: list[str]) -> State[None
         doing = _shown if len(claimed) == 1 else _plainly
         journeys = [JourneyRun(parts, stored, doing) for stored in claimed]
         await _tag(journeys)
-        await _carry_all(parts, journeys)
+        await carry_all(parts, journeys)
     held = [journey.stored for journey in journeys]
     return await end_of_run(context, tenant_id, execution_ids, held, workflow=WORKFLOW)
 
 
-async def _carry_all(parts: Parts, journeys: list[JourneyRun]) -> None:
-    """All of them, some at once; an error of one, which only a part that is gone causes, is raised
-    when the others are through.
+async def carry_all(parts: Parts, journeys: list[JourneyRun]) -> None:
+    """All of them, some at once. What is wrong with one ends that one alone; a part that is gone,
+    which is wrong with all, is raised when the others are through.
     """
     turn = asyncio.Semaphore(JOURNEYS_AT_ONCE)
 
     async def carry(journey: JourneyRun) -> None:
         async with turn:
             with parts.context.expecting([journey.id], journey):
-                await journey.carry()
+                await _carry(parts.context, journey)
 
     outcomes = await asyncio.gather(*map(carry, journeys), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+
+
+async def _carry(context: Runtime, journey: JourneyRun) -> None:
+    """Tried as often as a run would be, and then it has failed. Raises `Unavailable`."""
+    for pause in (*RETRY_SECONDS, None):
+        try:
+            return await journey.carry()
+        except Unavailable:
+            raise
+        except Exception as error:
+            if pause is None or isinstance(error, UnreadableRecord):
+                log.exception("journey %s cannot be carried on", journey.id)
+                return await _fail(context, journey, f"{type(error).__name__}: {error}")
+            log.warning("journey %s is tried again in %g s: %r", journey.id, pause, error)
+            await asyncio.sleep(pause)
+    return None
+
+
+async def _fail(context: Runtime, journey: JourneyRun, error: str) -> None:
+    with suppress(Stale, NotFound, UnreadableRecord):  # then it is not this run's any more
+        held = await newest(context.store, journey.stored)
+        await fail_execution(context.store, context.bus, held, rejections.RUN_FAILED, error)
 
 
 async def _plainly(record: PhaseRecord, work: Callable[[], Awaitable[Done]]) -> Done:

@@ -86,7 +86,9 @@ class JourneyRun:
     # --- the run ----------------------------------------------------------------------------------
 
     async def carry(self) -> None:
-        """The journey rests, has ended, or belongs to another run."""
+        """The journey rests, has ended, or belongs to another run. May be called again after an
+        error.
+        """
         try:
             await self._read()
             await self._request_failed_ones()
@@ -95,7 +97,8 @@ class JourneyRun:
         except Stale as taken:
             log.info("journey %s is left: %s", self.id, taken)
         finally:
-            await ended(*self._working.values())
+            working, self._working = self._working, {}
+            await ended(*working.values())
 
     async def _look(self) -> bool:
         """Begins what is due, or brings the journey to rest; True if this run is done with it."""
