@@ -7,6 +7,7 @@ duplicates only one runs; the others are answered 409 with `Retry-After`.
 
 import logging
 import re
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Self
@@ -158,8 +159,9 @@ async def forget_old_answers(store: RecordStore) -> int:
                 break
             if stored.record.created_at > now - KEPT_FOR and stored.record.answer:
                 continue
-            await store.delete(tenant_id, IdempotencyRecord, stored.record.id)
-            forgotten += 1
+            with suppress(Stale):  # it has just been claimed
+                await store.delete(tenant_id, IdempotencyRecord, stored.record.id, etag=stored.etag)
+                forgotten += 1
     return forgotten
 
 

@@ -39,12 +39,14 @@ async def missed(
 
 
 async def events_since(store: RecordStore, tenant_id: str, user_id: str, since: datetime) -> Events:
+    """The user's events since that moment, oldest first, but for those that cannot be read."""
     where = {
         "user_id": _spellings(user_id),
         "mark": PUBLISHED_MARKS,
         "created_at": Between(since=since),
     }
-    page = await store.query(tenant_id, Query(PhaseLogEntry, where, limit=ENTRIES_MAX))
+    wanted = Query(PhaseLogEntry, where, limit=ENTRIES_MAX, skips_unreadable=True)
+    page = await store.query(tenant_id, wanted)
     return [event_of(stored.record) for stored in reversed(page.items)]
 
 

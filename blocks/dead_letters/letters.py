@@ -352,8 +352,24 @@ async def forget(store: RecordStore, tenant_id: str, settled_before: datetime) -
         letter = stored.record
         if letter.settled_at is None or letter.settled_at >= settled_before:
             continue
-        async for body in every(store, tenant_id, DeadLetterBody, {"letter_id": letter.id}):
-            await store.delete(tenant_id, DeadLetterBody, body.record.id)
-        await store.delete(tenant_id, DeadLetterRecord, letter.id)
-        forgotten += 1
+        forgotten += await _forget(store, stored)
     return forgotten
+
+
+async def _forget(store: RecordStore, stored: Letter) -> bool:
+    """False, and it stays with its bodies, if it has changed since it was read.
+
+    Before its bodies go, it is one that cannot be replayed: a crash leaves a letter that the next
+    look forgets, and no one replays without its body.
+    """
+    letter = stored.record
+    with suppress(Stale, NotFound):
+        cut = await store.replace(letter.tenant_id, stored.etag, replace(letter, is_whole=False))
+        of_letter = {"letter_id": letter.id}
+        async for body in every(
+            store, letter.tenant_id, DeadLetterBody, of_letter, skips_unreadable=True
+        ):
+            await store.delete(letter.tenant_id, DeadLetterBody, body.record.id)
+        await store.delete(letter.tenant_id, DeadLetterRecord, letter.id, etag=cut.etag)
+        return True
+    return False

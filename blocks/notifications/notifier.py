@@ -4,6 +4,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Literal
@@ -20,7 +21,7 @@ from blocks.notifications.delivering import deliver, transports_of
 from blocks.notifications.message import Channel, Message
 from blocks.notifications.transports import RETRIES, NotDelivered, Transport
 from blocks.observability.metrics import notifications as metrics
-from blocks.ports import NotFound, RecordStore, Stored, Unavailable
+from blocks.ports import NotFound, RecordStore, Stale, Stored, Unavailable
 from blocks.processes.retries import Retries
 from blocks.queries import every
 from blocks.settings import Notifications
@@ -111,14 +112,17 @@ async def forget_old_notifications(store: RecordStore) -> int:
     """Nothing is kept any more of what was sent longer ago than `KEPT`, unless it stands; returns
     of how many keys.
     """
-    forgotten, oldest = 0, utc_now() - KEPT
+    forgotten, now = 0, utc_now()
+    oldest = now - KEPT
     async for stored in every(store, SYSTEM_TENANT, NotificationRecord, skips_unreadable=True):
         record = stored.record
         if record.created_at > oldest:
             break
-        if not record.stands and (record.sent_at or record.created_at) < oldest:
-            await store.delete(SYSTEM_TENANT, NotificationRecord, record.id)
-            forgotten += 1
+        is_held = record.held_until and now < record.held_until
+        if not (record.stands or is_held) and (record.sent_at or record.created_at) < oldest:
+            with suppress(Stale):  # it is just being sent
+                await store.delete(SYSTEM_TENANT, NotificationRecord, record.id, etag=stored.etag)
+                forgotten += 1
     return forgotten
 
 

@@ -113,13 +113,18 @@ def _check_room(others: Mapping[str, str]) -> None:
         raise TooManyWebhooks(f"a tenant has at most {SUBSCRIPTIONS_MAX} webhooks")
 
 
-async def deactivate(store: RecordStore, tenant_id: str, id: str) -> None:
-    """Nothing is sent to the subscription any more; its tenant still sees it."""
+async def deactivate(store: RecordStore, to: WebhookSubscription) -> bool:
+    """Nothing is sent to the subscription any more; its tenant still sees it. False, and it stays
+    as it is, if it has changed since it was as given.
+    """
     try:
-        stored = await store.read(tenant_id, WebhookSubscription, id)
-        await store.replace(tenant_id, stored.etag, _inactive(stored.record))
+        stored = await store.read(to.tenant_id, WebhookSubscription, to.id)
+        if stored.record != to:
+            return False
+        await store.replace(to.tenant_id, stored.etag, _inactive(to))
     except (NotFound, Stale):
-        pass  # another process has done it
+        return False
+    return True
 
 
 def _inactive(subscription: WebhookSubscription) -> WebhookSubscription:

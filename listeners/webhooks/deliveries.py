@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 64
 """Requests under way in one listener; each takes at most `webhooks.timeout_seconds`, and one
-receiver has a share.
+receiver has a share, as has one tenant.
 """
 
 _SUBSCRIPTION = "subscriptionId"
@@ -90,11 +90,9 @@ class Webhooks:
 
     async def _deliver(self, event: Event[EventData], delivery: Delivery) -> Verdict:
         id = delivery.message.headers.get(_SUBSCRIPTION, "")
-        if wait := self.receivers.seconds_to_wait(id):
-            return Retry(
-                rejections.WEBHOOK_FAILED, f"webhook {id} is busy", later(wait), counts=False
-            )
-        with self.receivers.sending(id):
+        if wait := self.receivers.seconds_to_wait(event.tenant_id, id):
+            return _not_now(f"webhook {id} is busy", wait)
+        with self.receivers.sending(event.tenant_id, id):
             try:
                 to = await subscriptions.subscription(self._store, event.tenant_id, id)
             except NotFound:
@@ -123,7 +121,8 @@ class Webhooks:
             log.info("event %s (%s) delivered to webhook %s", event.id, event.type, to.id)
             return Accept()
         if answer.status == _GONE:
-            await subscriptions.deactivate(self._store, to.tenant_id, to.id)
+            if not await subscriptions.deactivate(self._store, to):
+                return _not_now(f"webhook {to.id} changed while it was sent to", self._delays[0])
             log.warning("webhook %s is inactive from now on: its receiver answered 410 Gone", to.id)
             return Accept()
         if answer.retry_after_seconds:
@@ -145,6 +144,11 @@ class Webhooks:
             *(delivery.message.id, to.id, delivery.attempt, len(self._delays) + 1, seconds, why),
         )
         return Retry(rejections.WEBHOOK_FAILED, f"webhook {to.id}: {why}", seconds)
+
+
+def _not_now(why: str, seconds: float) -> Retry:
+    """This was no attempt."""
+    return Retry(rejections.WEBHOOK_FAILED, why, later(seconds), counts=False)
 
 
 def _due(event: Event[EventData], to: WebhookSubscription) -> Message:

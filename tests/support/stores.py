@@ -72,6 +72,29 @@ class Uneven(ForwardingRecordStore):
         return await request()
 
 
+class Meanwhile(ForwardingRecordStore):
+    """Once, just after the first request of this method for this kind, something else happens."""
+
+    def __init__(
+        self,
+        store: RecordStore,
+        operation: str,
+        kind: type[Record],
+        event: Callable[[], Awaitable[object]],
+    ) -> None:
+        super().__init__(store)
+        self._point = operation, kind
+        self._due = [event]
+
+    async def _ask(
+        self, operation: str, kind: type[Record] | None, request: Callable[[], Awaitable[T]]
+    ) -> T:
+        answer = await request()
+        if (operation, kind) == self._point and self._due:
+            await self._due.pop()()
+        return answer
+
+
 async def put_unreadable(
     store: RecordStore,
     kind: type[Record],

@@ -66,7 +66,7 @@ class WebhookConsumer:
         """The listener has noted that the receiver asked for time."""
 
         async def is_left_alone() -> bool:
-            return self.receivers.seconds_to_wait(webhook_id) > 0
+            return self.receivers.seconds_to_wait(A_TENANT, webhook_id) > 0
 
         await eventually(is_left_alone, within_seconds=20, every_seconds=0.01)
 

@@ -31,6 +31,7 @@ from blocks.ports import RecordStore
 from blocks.processes.bounded_http import Limits, OpenConnections
 from tests.support.claims.phase_entries import an_entry
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
+from tests.support.stores import put_unreadable
 from tests.support.waiting import eventually
 
 
@@ -184,6 +185,30 @@ async def test_after_a_gap_followers_get_from_the_log_what_the_bus_did_not_bring
     client.end("over")
     await pumping
     assert [heard.id, unheard.id] == wire.event_ids
+
+
+async def test_after_a_gap_a_damaged_line_of_one_user_keeps_nothing_from_the_others(
+    store: RecordStore,
+) -> None:
+    rooms, wire = Rooms(10), RememberingWire()
+    for client, user in ((a_client(), "ann"), (bob := a_client(wire), "bob")):
+        rooms.admit(client, a_pass(user))
+    damaged = {"userId": "ann", "mark": "completed", "created_at": now().isoformat()}
+    await put_unreadable(store, PhaseLogEntry, A_TENANT, **damaged)
+    missed_by_bob = an_entry(user_id="bob")
+    await store.create(A_TENANT, missed_by_bob)
+    updates = Updates(store, rooms, overlap_seconds=30)
+    pumping = asyncio.create_task(bob.pump())
+
+    updates.on_gap()
+
+    async def has_one() -> bool:
+        return len(wire.event_ids) == 1
+
+    await eventually(has_one)
+    bob.end("over")
+    await pumping
+    assert [missed_by_bob.id] == wire.event_ids
 
 
 async def test_an_event_that_is_published_twice_is_sent_once() -> None:

@@ -4,6 +4,7 @@ forgotten.
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,19 @@ from blocks.contracts.rejections import Rejected
 from blocks.dead_letters import letters as dead_letters
 from blocks.dead_letters.bulk_replays import schedule_many
 from blocks.dead_letters.filters import LetterFilter
-from blocks.ports import Message, NotFound, Query, Queue, RecordStore, Stale, Stored, Unroutable
+from blocks.ports import (
+    Message,
+    NotFound,
+    Query,
+    Queue,
+    RecordStore,
+    Stale,
+    Stored,
+    Unavailable,
+    Unroutable,
+)
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_dead_letter, now
+from tests.support.stores import Meanwhile, put_unreadable
 
 ANN = Who("ann", "cli")
 QUEUE = Queue(name="orders", bindings=("order.*",))
@@ -432,6 +444,58 @@ async def test_settled_letters_are_forgotten_with_all_their_bodies_and_waiting_o
     assert [waiting.record.id] == [
         one.record.letter_id for one in (await store.query(A_TENANT, Query(DeadLetterBody))).items
     ]
+
+
+async def a_discarded_letter(store: RecordStore) -> Stored[DeadLetterRecord]:
+    return await dead_letters.discard(store, await kept(store), "done", ANN)
+
+
+async def test_a_letter_that_is_replayed_while_it_is_being_forgotten_stays_with_its_body(
+    store: RecordStore, bus: SqliteEventBus
+) -> None:
+    letter = await a_discarded_letter(store)
+    at_once = partial(dead_letters.schedule, store, letter, now(), ANN)
+    meanwhile = Meanwhile(store, "query", DeadLetterRecord, at_once)
+
+    assert 0 == await dead_letters.forget(meanwhile, A_TENANT, now())
+
+    known = await dead_letters.read(store, A_TENANT, letter.record.id)
+    await dead_letters.publish(store, bus, known)
+    assert 1 == await bus.depth(QUEUE.name)
+
+
+async def test_a_letter_that_a_crash_left_half_forgotten_cannot_be_replayed_and_goes_later(
+    store: RecordStore,
+) -> None:
+    async def crash() -> None:
+        raise Unavailable("the process is gone")
+
+    letter = await a_discarded_letter(store)
+    with pytest.raises(Unavailable):
+        await dead_letters.forget(
+            Meanwhile(store, "delete", DeadLetterBody, crash), A_TENANT, now()
+        )
+
+    left = await dead_letters.read(store, A_TENANT, letter.record.id)
+    with pytest.raises(dead_letters.LetterCut):
+        await dead_letters.schedule(store, left, now(), ANN)
+    assert 1 == await dead_letters.forget(store, A_TENANT, now())
+    assert 0 == await store.count(A_TENANT, DeadLetterRecord)
+
+
+async def test_a_body_that_cannot_be_read_keeps_no_other_letter_from_being_forgotten(
+    store: RecordStore,
+) -> None:
+    damaged, _ = await a_discarded_letter(store), await a_discarded_letter(store)
+    await put_unreadable(
+        store,
+        DeadLetterBody,
+        A_TENANT,
+        id=damaged.record.body_id,
+        letterId=damaged.record.id,
+    )
+
+    assert 2 == await dead_letters.forget(store, A_TENANT, now())
 
 
 async def test_waiting_letters_are_counted_by_code_and_unknown_codes_together(

@@ -5,6 +5,7 @@ the first time.
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from litestar.params import JSONBody
 from msgspec.structs import replace
 
 from api.access.permissions import ROLE_OF
-from api.idempotency import KEPT_FOR, forget_old_answers, idempotent
+from api.idempotency import HOLD, KEPT_FOR, forget_old_answers, idempotent
 from blocks.adapters.sqlite.record_store import SqliteRecordStore
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import IdempotencyRecord
 from blocks.ports import Query, RecordStore, Stored, Unavailable
 from tests.support.api.api_client import Api, an_api
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, a_tenant_record, an_execution, now
-from tests.support.stores import FailingStore
+from tests.support.stores import FailingStore, Meanwhile
 
 PATH = "/api/v1/executions/{}/cancel"
 SOLD = {"reason": "sold"}
@@ -233,6 +234,19 @@ async def test_old_answers_of_the_platform_itself_are_forgotten(api: Api) -> Non
     await api.holds(old)
 
     assert 1 == await forget_old_answers(api.store)
+
+
+async def test_a_key_that_is_claimed_while_it_is_being_forgotten_stays_held(api: Api) -> None:
+    free = IdempotencyRecord(
+        id="free", tenant_id=SYSTEM_TENANT, created_at=now() - KEPT_FOR, digest=""
+    )
+    stored = await api.store.create(SYSTEM_TENANT, free)
+    claimed = replace(free, created_at=now(), held_until=now() + HOLD)
+    claim = partial(api.store.replace, SYSTEM_TENANT, stored.etag, claimed)
+
+    assert 0 == await forget_old_answers(Meanwhile(api.store, "query", IdempotencyRecord, claim))
+
+    assert claimed == (await api.store.read(SYSTEM_TENANT, IdempotencyRecord, "free")).record
 
 
 # --- routes that answer in other ways -------------------------------------------------------------

@@ -6,7 +6,9 @@ import multiprocessing
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -20,7 +22,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import NotificationRecord
 from blocks.notifications import Kind, Message, NotDelivered, Sent, Withheld, notifier, notify
 from blocks.notifications.message import CRITICAL
-from blocks.notifications.notifier import KEPT, forget_old_notifications
+from blocks.notifications.notifier import HOLD, KEPT, forget_old_notifications
 from blocks.observability.redaction import secrets_of
 from blocks.ports import RecordStore
 from blocks.processes.retries import Retries
@@ -30,6 +32,7 @@ from tests.support.notifications.comms_hub import CommsHub, comms_hub
 from tests.support.notifications.mail_server import PASSWORD, USER, MailServer, mail_server
 from tests.support.servers.canned_http import answer, canned_http
 from tests.support.servers.ports import free_port
+from tests.support.stores import Meanwhile
 
 AT_ONCE = Retries(first_wait_seconds=0, jitter_seconds=0, wait_seconds_max=10)
 OPERATORS = "operators@platform.example"
@@ -502,3 +505,31 @@ async def test_old_news_is_forgotten_and_what_stands_is_not(
 
     assert 1 == await forget_old_notifications(store)
     assert 2 == await store.count(SYSTEM_TENANT, NotificationRecord)
+
+
+async def old_news(store: RecordStore, **changes: Any) -> NotificationRecord:
+    record = NotificationRecord(
+        id=ids.notification_id("old"),
+        tenant_id=SYSTEM_TENANT,
+        created_at=utc_now() - KEPT - timedelta(days=1),
+        key="old",
+    )
+    return (await store.create(SYSTEM_TENANT, msgspec.structs.replace(record, **changes))).record
+
+
+async def test_what_is_just_being_sent_is_not_forgotten(store: RecordStore) -> None:
+    await old_news(store, held_until=utc_now() + HOLD)
+
+    assert 0 == await forget_old_notifications(store)
+
+
+async def test_what_is_sent_while_it_is_being_forgotten_is_known_to_be_sent(
+    store: RecordStore, hub: CommsHub
+) -> None:
+    await old_news(store)
+    sent = partial(send, store, with_hub(hub), key="old")
+    meanwhile = Meanwhile(store, "query", NotificationRecord, sent)
+
+    assert 0 == await forget_old_notifications(meanwhile)
+
+    assert isinstance(await sent(), Withheld)

@@ -14,7 +14,8 @@ from blocks.settings import load_settings
 from blocks.topology import webhooks_queue
 from blocks.webhooks.retries import JITTER, delay_after, delays_of
 from blocks.webhooks.retry_after import RETRY_AFTER_MAX_SECONDS
-from listeners.webhooks.receivers import AT_ONCE, AT_ONCE_IF_SILENT, Receivers
+from listeners.webhooks.receivers import AT_ONCE, AT_ONCE_IF_SILENT, BUSY, Receivers
+from tests.support.factories import A_TENANT, ANOTHER_TENANT
 
 DELAYS = delays_of(load_settings({}).webhooks.retry_delays_seconds)
 QUEUE = webhooks_queue(load_settings({}))
@@ -86,21 +87,39 @@ def test_a_receiver_has_a_share_of_the_listener_and_a_silent_one_a_small_one() -
     receivers = Receivers(clock=lambda: 0.0)
     with ExitStack() as under_way:
         for _ in range(AT_ONCE):
-            assert 0.0 == receivers.seconds_to_wait("hook")
-            under_way.enter_context(receivers.sending("hook"))
-        turns = [receivers.seconds_to_wait("hook") for _ in range(10_000)]
-        assert 0.0 == receivers.seconds_to_wait("another")
+            assert 0.0 == receivers.seconds_to_wait(A_TENANT, "hook")
+            under_way.enter_context(receivers.sending(A_TENANT, "hook"))
+        turns = [receivers.seconds_to_wait(A_TENANT, "hook") for _ in range(10_000)]
+        assert 0.0 == receivers.seconds_to_wait(A_TENANT, "another")
     assert sorted(turns) == turns
     assert 1.0 == turns[0] < turns[100] <= turns[-1] == 60.0
 
     receivers.was_silent("hook")
     with ExitStack() as under_way:
         for _ in range(AT_ONCE_IF_SILENT):
-            assert 0.0 == receivers.seconds_to_wait("hook")
-            under_way.enter_context(receivers.sending("hook"))
-        assert receivers.seconds_to_wait("hook") > 0
+            assert 0.0 == receivers.seconds_to_wait(A_TENANT, "hook")
+            under_way.enter_context(receivers.sending(A_TENANT, "hook"))
+        assert receivers.seconds_to_wait(A_TENANT, "hook") > 0
         receivers.answered("hook")
-        assert 0.0 == receivers.seconds_to_wait("hook")
+        assert 0.0 == receivers.seconds_to_wait(A_TENANT, "hook")
+
+
+def test_a_tenant_leaves_room_for_others_and_its_webhook_that_has_none_under_way_has_one() -> None:
+    receivers = Receivers(clock=lambda: 0.0)
+    with ExitStack() as under_way:
+        for number in range(BUSY):
+            assert 0.0 == receivers.seconds_to_wait(A_TENANT, f"slow-{number % 4}")
+            under_way.enter_context(receivers.sending(A_TENANT, f"slow-{number % 4}"))
+        turns = [receivers.seconds_to_wait(A_TENANT, f"slow-{n % 4}") for n in range(10_000)]
+        for _ in range(AT_ONCE):
+            assert 0.0 == receivers.seconds_to_wait(ANOTHER_TENANT, "another")
+            under_way.enter_context(receivers.sending(ANOTHER_TENANT, "another"))
+        assert 0.0 == receivers.seconds_to_wait(A_TENANT, "idle")
+        with receivers.sending(A_TENANT, "idle"):
+            assert receivers.seconds_to_wait(A_TENANT, "idle") > 0
+    assert sorted(turns) == turns
+    assert 1.0 == turns[0] < turns[100] <= turns[-1] == 60.0
+    assert 0.0 == receivers.seconds_to_wait(A_TENANT, "slow-0")
 
 
 def test_a_receiver_that_asked_for_time_is_left_alone_until_then() -> None:
@@ -108,8 +127,11 @@ def test_a_receiver_that_asked_for_time_is_left_alone_until_then() -> None:
     receivers = Receivers(clock=lambda: seconds)
     receivers.leave_alone("hook", 30.0)
 
-    assert (30.0, 0.0) == (receivers.seconds_to_wait("hook"), receivers.seconds_to_wait("another"))
+    assert (30.0, 0.0) == (
+        receivers.seconds_to_wait(A_TENANT, "hook"),
+        receivers.seconds_to_wait(A_TENANT, "another"),
+    )
     seconds = 29.0
-    assert 1.0 == receivers.seconds_to_wait("hook")
+    assert 1.0 == receivers.seconds_to_wait(A_TENANT, "hook")
     seconds = 30.0
-    assert 0.0 == receivers.seconds_to_wait("hook")
+    assert 0.0 == receivers.seconds_to_wait(A_TENANT, "hook")
