@@ -95,7 +95,14 @@ async def batch_job(
     await wait_for_end_of_days(request.job, tick)
     await wait_for_turn(request.job, accepted.record)
     sent = await send(accepted)
-    return Completed(message=f"workflow.job.trigger {sent.record.trigger_ids[0]} is confirmed")
+    return Completed(message=end_of(sent.record))
+
+
+def end_of(execution: ExecutionRecord) -> str:
+    """What became of the tick that this execution is of, once its run has done all it can."""
+    if execution.is_terminal:
+        return f"nothing is to be sent: execution {execution.id} is {execution.status}"
+    return f"workflow.job.trigger {execution.trigger_ids[0]} is confirmed"
 
 
 def request_of(job: Job, metadata: JsonObject | str, tick: Tick) -> JobRequest:
@@ -165,7 +172,9 @@ async def wait_for_end_of_days(job: Job, tick: Tick) -> None:
 
 @task(task_run_name="wait for turn", **_RETRYING)
 async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
-    """No other run of a job that queues is at work: each was reported, or has reached its limit."""
+    """No other run of a job that queues is at work: each was reported, or has reached its limit.
+    One that was cancelled waits no longer.
+    """
     store = (await runtime.get()).store
     if job.overlap == "queue":
         before = None
@@ -174,17 +183,24 @@ async def wait_for_turn(job: Job, execution: ExecutionRecord) -> None:
                 log.info("waits for execution %s of %s, which is at work", ahead, job.id)
             before = ahead
             await asyncio.sleep(TURN_SECONDS)
+            if await _has_ended(store, execution):
+                return
 
 
 @task(task_run_name="send", **_RETRYING)
 async def send(accepted: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
-    """The trigger is confirmed by the broker."""
+    """The trigger is confirmed by the broker, unless the execution has ended."""
     context = await runtime.get()
     if accepted.record.flow_run_id != str(prefect.runtime.flow_run.id):
         await _leave_to_the_other(context.store, accepted.record)
     sent = await triggers.send(context.store, context.bus, accepted)
-    log.info("workflow.job.trigger %s is confirmed by the broker", sent.record.trigger_ids[0])
+    log.info("%s", end_of(sent.record))
     return sent
+
+
+async def _has_ended(store: RecordStore, execution: ExecutionRecord) -> bool:
+    now = await store.read(execution.tenant_id, ExecutionRecord, execution.id)
+    return now.record.is_terminal
 
 
 async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) -> None:

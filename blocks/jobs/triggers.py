@@ -109,10 +109,14 @@ async def run_of(store: RecordStore, request: JobRequest) -> ExecutionRecord | N
 async def send(
     store: RecordStore, bus: EventBus, stored: Stored[ExecutionRecord]
 ) -> Stored[ExecutionRecord]:
-    """The broker has confirmed the trigger; a step records it. Raises `Unavailable`: repeat it."""
+    """The broker has confirmed the trigger; a step records it. What has ended meanwhile is not
+    sent, and returned as it is. Raises `Unavailable`: repeat it.
+    """
     if stored.record.is_terminal or await sent_at(store, stored.record.id):
         return stored
     running = await _running(store, stored)
+    if running.record.is_terminal:
+        return running
     event = trigger_event(running.record)
     try:
         await bus.publish(to_message(event), required=True)

@@ -51,6 +51,8 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
 
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         stored = await triggers.send(self._parts.store, self._parts.bus, stored)
+        if stored.record.is_terminal:
+            return False  # it has just been cancelled
         log.info("sent the trigger of execution %s, which was owed", stored.record.id)
         if stored.record.flow_run_id is None:
             await show_in_prefect(self._parts.flow_runs, stored.record)

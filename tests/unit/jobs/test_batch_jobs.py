@@ -14,6 +14,7 @@ import pytest
 from api.reconciler import Parts
 from api.reconciler.kinds.ended_runs import EndedRuns
 from api.reconciler.kinds.jobs import UnreportedJobs, UnsentTriggers
+from blocks.actions.cancelling import cancel_execution
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs
@@ -246,6 +247,37 @@ async def test_a_record_older_than_its_completed_run_is_sent_again(
     prefect.runs = [a_flow_run(id="it has sent its own", state="completed")]
 
     assert 1 == await UnsentTriggers(Parts.of(SETTINGS, store, bus, prefect)).look()
+
+
+# --- cancelled before its trigger is sent ---------------------------------------------------------
+
+
+async def cancel(store: RecordStore, bus: EventBus, execution: ExecutionRecord) -> None:
+    await cancel_execution(
+        store, bus, RememberedFlowRuns(), ids.SYSTEM_TENANT, execution.id, "not tonight"
+    )
+
+
+async def test_what_was_cancelled_while_it_waited_for_its_turn_is_not_sent(
+    store: RecordStore, bus: EventBus
+) -> None:
+    accepted = await triggers.accept(store, a_request())
+    await cancel(store, bus, accepted.record)
+
+    sent = await triggers.send(store, bus, accepted)
+
+    assert "cancelled" == sent.record.status
+    assert 0 == await bus.depth(QUEUE.name)
+    assert None is await triggers.sent_at(store, accepted.record.id)
+
+
+async def test_what_was_cancelled_is_not_counted_as_sent_by_the_reconciler(
+    store: RecordStore, bus: EventBus, parts: Parts
+) -> None:
+    accepted = await triggers.accept(store, a_request())
+    await cancel(store, bus, accepted.record)
+
+    assert not await UnsentTriggers(parts).act(accepted)
 
 
 # --- flow runs that ended without having sent their trigger ---------------------------------------
