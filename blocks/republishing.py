@@ -4,6 +4,7 @@ Whoever has an event already knows it by its id. What no record holds cannot be 
 progress (an execution's start, its completed steps) and what other services had sent.
 """
 
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from blocks.approvals.events import unpublished
-from blocks.claims import log
+from blocks.claims import log as phase_log
 from blocks.contracts import analysis, ids, jobs, rejections
 from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData
@@ -23,8 +24,10 @@ from blocks.executions import analysis_events, transitions
 from blocks.executions.steps import by_step, step_records
 from blocks.jobs import triggers
 from blocks.messages import to_message
-from blocks.ports import Between, EventBus, RecordStore
+from blocks.ports import Between, EventBus, RecordStore, UnreadableRecord
 from blocks.queries import all_tenants, every
+
+log = logging.getLogger(__name__)
 
 BEGUN_BEFORE = timedelta(days=1)
 """So much earlier than what is published again an execution or an approval may have begun, unless
@@ -106,8 +109,8 @@ async def _of_phases(store: RecordStore, tenant_id: str, since: datetime) -> Eve
     async for stored in every(
         store, tenant_id, PhaseLogEntry, {"created_at": Between(since=since)}, skips_unreadable=True
     ):
-        if stored.record.mark in log.PUBLISHED_MARKS:
-            yield log.event_of(stored.record)
+        if stored.record.mark in phase_log.PUBLISHED_MARKS:
+            yield phase_log.event_of(stored.record)
 
 
 async def _requests(store: RecordStore, tenant_id: str) -> Events:
@@ -115,7 +118,8 @@ async def _requests(store: RecordStore, tenant_id: str) -> Events:
     running = {"workflow": analysis.WORKFLOW, "status": "running"}
     async for stored in every(store, tenant_id, ExecutionRecord, running, skips_unreadable=True):
         record = stored.record
-        answered = by_step(record, await step_records(store, tenant_id, [record.id]))
+        known = await step_records(store, tenant_id, [record.id], skips_unreadable=True)
+        answered = by_step(record, known)
         for step in analysis.ANALYSIS_STEPS:
             if step.name not in answered:
                 yield analysis_events.requested(step, record)
@@ -126,6 +130,10 @@ async def _job_triggers(store: RecordStore, since: datetime) -> Events:
     async for stored in every(
         store, ids.SYSTEM_TENANT, ExecutionRecord, running, skips_unreadable=True
     ):
-        sent_at = await triggers.sent_at(store, stored.record.id)
+        try:
+            sent_at = await triggers.sent_at(store, stored.record.id)
+        except UnreadableRecord as error:
+            log.error("the trigger of execution %s is left out: %s", stored.record.id, error)
+            continue
         if sent_at and sent_at >= since:
             yield triggers.trigger_event(stored.record)

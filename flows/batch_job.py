@@ -209,7 +209,7 @@ async def _leave_to_the_other(store: RecordStore, execution: ExecutionRecord) ->
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(OTHER_RUN_SECONDS):
-            while not await triggers.sent_at(store, execution.id):  # noqa: ASYNC110 - state of a record, no event
+            while not await triggers.is_sent(store, execution.id):  # noqa: ASYNC110 - state of a record, no event
                 await asyncio.sleep(1)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry
 from blocks.executions.retention import is_over
-from blocks.ports import Between, NotFound, RecordStore
+from blocks.ports import Between, NotFound, RecordStore, UnreadableRecord
 from blocks.queries import PageAtATime
 
 LINES_OF_A_TENANT = 200
@@ -37,14 +37,16 @@ class LogKeeping:
 
 
 async def _is_over(store: RecordStore, line: PhaseLogEntry, before: datetime) -> bool:
-    """False if the line's journey, or its claim, is not found: what is not understood is kept."""
+    """False if the line's journey, or its claim, is not found or cannot be read: what is not
+    understood is kept.
+    """
     journeys = {line.execution_id}
     try:
         if line.claim_key:
             claim = (await store.read(line.tenant_id, ClaimRecord, line.claim_key)).record
             journeys.add(claim.execution_id)
         return all([await _ended(store, line.tenant_id, one, before) for one in journeys])
-    except NotFound:
+    except (NotFound, UnreadableRecord):
         return False
 
 

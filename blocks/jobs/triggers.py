@@ -35,6 +35,7 @@ from blocks.ports import (
     RecordStore,
     Stored,
     Unavailable,
+    UnreadableRecord,
     Unroutable,
 )
 from blocks.queries import every
@@ -112,7 +113,7 @@ async def send(
     """The broker has confirmed the trigger; a step records it. What has ended meanwhile is not
     sent, and returned as it is. Raises `Unavailable`: repeat it.
     """
-    if stored.record.is_terminal or await sent_at(store, stored.record.id):
+    if stored.record.is_terminal or await is_sent(store, stored.record.id):
         return stored
     running = await _running(store, stored)
     if running.record.is_terminal:
@@ -130,9 +131,19 @@ async def send(
     return running
 
 
+async def is_sent(store: RecordStore, execution_id: str) -> bool:
+    """Whether the broker has confirmed the trigger. The step is recorded after that alone: one that
+    cannot be read shows it as well.
+    """
+    try:
+        return await sent_at(store, execution_id) is not None
+    except UnreadableRecord:
+        return True
+
+
 async def sent_at(store: RecordStore, execution_id: str) -> datetime | None:
     """When the broker had confirmed the trigger; None if it has not, or the step is not recorded
-    yet.
+    yet. Raises `UnreadableRecord`.
     """
     try:
         step = await store.read(

@@ -124,7 +124,7 @@ async def _unsent_jobs(parts: Parts, run: FlowRunView) -> list[Stored[ExecutionR
         async for stored in every(
             parts.store, ids.SYSTEM_TENANT, ExecutionRecord, of_run, skips_unreadable=True
         )
-        if not await triggers.sent_at(parts.store, stored.record.id)
+        if not await triggers.is_sent(parts.store, stored.record.id)
     ]
 
 

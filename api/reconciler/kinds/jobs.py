@@ -12,7 +12,7 @@ from blocks.contracts.states import InvalidTransition
 from blocks.executions import transitions
 from blocks.jobs import triggers
 from blocks.jobs.shown import show_in_prefect
-from blocks.ports import RecordStore, Stale, Stored
+from blocks.ports import RecordStore, Stale, Stored, UnreadableRecord
 from blocks.queries import every
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
             stored
             async for stored in _jobs(self._parts.store, "pending", "running")
             if stored.record.updated_at <= accepted_before
-            and not await triggers.sent_at(self._parts.store, stored.record.id)
+            and not await triggers.is_sent(self._parts.store, stored.record.id)
         ]
         in_a_run = {stored.record.flow_run_id for stored in unsent if stored.record.flow_run_id}
         runs = await self._parts.flow_runs.read_runs(sorted(in_a_run)) if in_a_run else []
@@ -72,12 +72,11 @@ class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
     kind = "unreported_job"
 
     async def find(self) -> list[Stored[ExecutionRecord]]:
-        found = []
-        async for stored in _jobs(self._parts.store, "running"):
-            sent_at = await triggers.sent_at(self._parts.store, stored.record.id)
-            if sent_at is not None and utc_now() >= sent_at + _limit(stored.record):
-                found.append(stored)
-        return found
+        return [
+            stored
+            async for stored in _jobs(self._parts.store, "running")
+            if await self._is_overdue(stored.record)
+        ]
 
     async def act(self, stored: Stored[ExecutionRecord]) -> bool:
         hours = _limit(stored.record).total_seconds() / 3600
@@ -97,6 +96,14 @@ class UnreportedJobs(Drift[Stored[ExecutionRecord]]):
         await transitions.announce(self._parts.store, self._parts.bus, [ended])
         log.warning("execution %s is unreported: %s", stored.record.id, error)
         return True
+
+    async def _is_overdue(self, record: ExecutionRecord) -> bool:
+        try:
+            sent_at = await triggers.sent_at(self._parts.store, record.id)
+        except UnreadableRecord as error:  # its limit is not known
+            log.error("execution %s is not judged: %s", record.id, error)
+            return False
+        return sent_at is not None and utc_now() >= sent_at + _limit(record)
 
 
 def _jobs(store: RecordStore, *statuses: str) -> AsyncIterator[Stored[ExecutionRecord]]:

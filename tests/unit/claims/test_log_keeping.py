@@ -7,12 +7,13 @@ import pytest
 
 from blocks.claims import log, log_keeping
 from blocks.claims.log_keeping import LogKeeping
-from blocks.contracts.records import ExecutionRecord
-from blocks.contracts.records.claims import PhaseLogEntry
+from blocks.contracts.records import ExecutionRecord, Record
+from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry
 from blocks.ports import RecordStore
 from tests.support.claims.phase_entries import an_entry
 from tests.support.claims.records import a_claim, a_journey
 from tests.support.factories import A_TENANT, ANOTHER_TENANT, now
+from tests.support.stores import put_unreadable
 
 BEFORE = now() - timedelta(days=10)
 LONG_AGO = BEFORE - timedelta(days=5)
@@ -81,6 +82,22 @@ async def test_a_line_without_its_journey_stays(store: RecordStore) -> None:
     await a_line_of(store, a_journey())
 
     assert 0 == await LogKeeping().forget(store, A_TENANT, BEFORE)
+
+
+@pytest.mark.parametrize("kind", [ExecutionRecord, ClaimRecord])
+async def test_a_line_whose_journey_or_claim_cannot_be_read_stays_and_the_others_go(
+    store: RecordStore, kind: type[Record]
+) -> None:
+    kept, over = await a_journey_of(store), await a_journey_of(store)
+    claim = a_claim(kept)
+    await store.create(A_TENANT, claim)
+    damaged = kept.id if kind is ExecutionRecord else claim.id
+    await put_unreadable(store, kind, A_TENANT, id=damaged)
+    line = await a_line_of(store, kept, claim_key=claim.id)
+    await a_line_of(store, over, at=LONG_AGO + timedelta(minutes=1))
+
+    assert 1 == await LogKeeping().forget(store, A_TENANT, BEFORE)
+    assert [line] == await log.entries(store, A_TENANT, [kept.id])
 
 
 async def test_a_look_is_bounded_and_goes_past_what_must_stay(
