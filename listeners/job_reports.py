@@ -6,6 +6,7 @@ triggered before it.
 
 import logging
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -78,7 +79,7 @@ async def _claim(store: RecordStore, report: Report) -> Stored[ExecutionRecord] 
     """The oldest open execution whose report this now is; two reports at once get one execution
     each.
     """
-    async for stored in every(store, ids.SYSTEM_TENANT, ExecutionRecord, _running(report)):
+    async for stored in _oldest_first(store, _running(report)):
         if _is_older(report, stored.record):
             continue
         step = await record_step(
@@ -103,12 +104,15 @@ async def _newer_than(store: RecordStore, report: Report) -> ExecutionRecord | N
     """
     of_job = {"workflow": WORKFLOW, "subject": report.data.job}
     for where in (_running(report), of_job):
-        found = await store.query(
-            ids.SYSTEM_TENANT, Query(ExecutionRecord, where, limit=1, newest_first=False)
-        )
-        for stored in found.items:
+        async for stored in _oldest_first(store, where):
             return stored.record if _is_older(report, stored.record) else None
     return None
+
+
+def _oldest_first(
+    store: RecordStore, where: dict[str, str]
+) -> AsyncIterator[Stored[ExecutionRecord]]:
+    return every(store, ids.SYSTEM_TENANT, ExecutionRecord, where, skips_unreadable=True)
 
 
 def _log_outdated(report: Report, oldest: ExecutionRecord) -> None:

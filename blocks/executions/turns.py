@@ -12,11 +12,16 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, TurnRecord
-from blocks.ports import NotFound, RecordStore, Stored
+from blocks.ports import NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.updates import update
 
 OPENING = timedelta(minutes=1)
 """So long a turn is kept for an execution that is to be opened and begun."""
+
+LIMIT = timedelta(hours=20)
+"""So long one whose record cannot be read counts as at work: longer than all steps of any operation
+together, and than any job has for its report.
+"""
 
 
 async def take(store: RecordStore, work: str, execution_id: str) -> str | None:
@@ -49,6 +54,8 @@ async def _stored(store: RecordStore, work: str) -> Stored[TurnRecord] | None:
 async def _is_at_work(store: RecordStore, turn: TurnRecord) -> bool:
     try:
         holder = (await store.read(SYSTEM_TENANT, ExecutionRecord, turn.execution_id)).record
+    except UnreadableRecord:
+        return utc_now() < turn.taken_at + LIMIT
     except NotFound:
         is_new = True
     else:

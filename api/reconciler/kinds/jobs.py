@@ -63,7 +63,11 @@ class UnsentTriggers(Drift[Stored[ExecutionRecord]]):
         job = jobs.JOB_BY_ID.get(stored.record.subject)
         if job is None or job.overlap != "queue" or stored.record.flow_run_id is None:
             return True
-        return await triggers.take_turn_in_order(self._parts.store, job, stored.record) is None
+        try:
+            return await triggers.take_turn_in_order(self._parts.store, job, stored.record) is None
+        except UnreadableRecord as error:  # it may be at work
+            log.error("execution %s waits for its turn: %s", stored.record.id, error)
+            return False
 
 
 class UnreportedJobs(Drift[Stored[ExecutionRecord]]):

@@ -12,15 +12,27 @@ from api.reconciler.kinds.jobs import UnreportedJobs, UnsentTriggers
 from blocks.adapters.sqlite.event_bus import SqliteEventBus
 from blocks.contracts import ids
 from blocks.contracts.events import JobTrigger
-from blocks.contracts.jobs import TRIGGER_STEP
+from blocks.contracts.jobs import TRIGGER_STEP, WORKFLOW, Job
 from blocks.contracts.records import ExecutionRecord, StepRecord
 from blocks.jobs import triggers
 from blocks.ports import EventBus, RecordStore
 from blocks.republishing import republish
+from listeners.job_reports import record_job_report
+from tests.support.event_context import context_of
 from tests.support.factories import A_TENANT, a_flow_run, a_step, a_tenant_record, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
 from tests.support.stores import put_unreadable
-from tests.unit.jobs.test_batch_jobs import HOUR, QUEUE, SETTINGS, SYNC, a_request, sent_long_ago
+from tests.unit.jobs.test_batch_jobs import (
+    HEALTH,
+    HOUR,
+    QUEUE,
+    SETTINGS,
+    SYNC,
+    a_request,
+    completed,
+    read,
+    sent_long_ago,
+)
 
 
 @pytest.fixture
@@ -104,3 +116,59 @@ async def test_events_are_published_again_beside_those_whose_steps_cannot_be_rea
     counts = await republish(store, bus, since=now() - HOUR)
 
     assert (8, 1) == (counts.total() - counts[JobTrigger.event_type], counts[JobTrigger.event_type])
+
+
+# --- runs of a job --------------------------------------------------------------------------------
+
+
+async def unreadable_run(store: RecordStore, status: str, job: Job = SYNC) -> str:
+    return await put_unreadable(
+        store,
+        ExecutionRecord,
+        ids.SYSTEM_TENANT,
+        created_at="2050-01-01T00:00:00.000000+00:00",
+        workflow=WORKFLOW,
+        subject=job.id,
+        status=status,
+    )
+
+
+async def test_a_job_takes_its_turn_beside_an_ended_run_that_cannot_be_read(
+    store: RecordStore, bus: EventBus
+) -> None:
+    await triggers.trigger(store, bus, a_request(key="1"))
+    await record_job_report(context_of(store), completed())
+    await unreadable_run(store, "completed")
+
+    assert None is await triggers.take_turn(store, a_request(key="2"))
+
+
+async def test_a_job_with_an_open_run_that_cannot_be_read_keeps_no_other_job_from_its_trigger(
+    store: RecordStore, bus: EventBus, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.reconciler.kinds.jobs.SEND_GRACE", timedelta(0))
+    await triggers.trigger(store, bus, a_request(key="1"))
+    await record_job_report(context_of(store), completed())
+    await triggers.accept(store, a_request(key="2", flow_run_id="gone"))
+    await unreadable_run(store, "running")
+    await triggers.accept(store, a_request(HEALTH, key="3", flow_run_id="gone, too"))
+
+    assert 1 == await UnsentTriggers(parts).look()
+
+
+async def test_a_report_ends_its_run_beside_one_that_cannot_be_read(
+    store: RecordStore, bus: EventBus
+) -> None:
+    execution = await triggers.trigger(store, bus, a_request())
+    await unreadable_run(store, "running")
+
+    assert "recorded" == await record_job_report(context_of(store), completed())
+    assert "completed" == (await read(store, execution.id)).status
+
+
+async def test_a_report_that_only_a_run_that_cannot_be_read_may_wait_for_is_unclaimed(
+    store: RecordStore,
+) -> None:
+    await unreadable_run(store, "running")
+
+    assert "unclaimed" == await record_job_report(context_of(store), completed())
