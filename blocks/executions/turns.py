@@ -19,8 +19,8 @@ OPENING = timedelta(minutes=1)
 """So long a turn is kept for an execution that is to be opened and begun."""
 
 LIMIT = timedelta(hours=20)
-"""So long one whose record cannot be read counts as at work: longer than all steps of any operation
-together, and than any job has for its report.
+"""So long one whose record cannot be read counts as at work: longer than any job has for its
+report, and than one attempt at every step of any operation. That stops before its next step.
 """
 
 

@@ -43,7 +43,7 @@ async def test_a_holder_that_cannot_be_read_does_not_keep_the_turn_for_ever(
     assert None is await turns.take(store, WORK, "the next one")
 
 
-def test_no_operation_and_no_job_is_at_work_for_longer() -> None:
+def test_no_operation_that_succeeds_at_once_and_no_job_is_at_work_for_longer() -> None:
     operations = [sum(step.limit_seconds for step in one.steps) for one in OPERATIONS]
     jobs = [job.report_within.total_seconds() for job in JOBS]
 
