@@ -2,8 +2,8 @@
 
 Purpose: `collect`, `compile_all` and `send_all` are the three steps. Contract: a digest is known by
 the end of its time, which is kept before anything is sent; under it each address has one record and
-gets one mail, whatever is repeated. What could not be sent is sent by the next run. Pitfall: what
-happens meanwhile is in the digest after that.
+gets one mail, whatever is repeated. What could not be sent is sent by the next run, for 36 hours.
+Pitfall: what happens meanwhile is in the digest after that.
 """
 
 from blocks.operations.digests.collecting import collect as collect

@@ -7,6 +7,7 @@ from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.digests import DigestRecord
 from blocks.notifications import Message, NotDelivered
 from blocks.operations import notifying
+from blocks.operations.digests.outcomes import key_of
 from blocks.operations.digests.window import close, window_of
 from blocks.ports import RecordStore
 from blocks.processes.retries import Retries
@@ -16,7 +17,7 @@ from blocks.settings import Notifications
 log = logging.getLogger(__name__)
 
 FAILURES_MAX = 5
-"""After so many failures in a row, no more is tried."""
+"""After so many failures, and nothing that was taken, no more is tried."""
 
 _MAILS_MAX = 200
 """So many are named in the figures of the step: they are one record."""
@@ -37,10 +38,10 @@ async def send_all(
     Raises `DigestsFailed` when the others are sent, and `NotConfigured`.
     """
     window, sent, refused = window_of(input), 0, 0
-    mails, failures, in_a_row = list[JsonObject](), list[str](), 0
+    mails, failures, is_taken = list[JsonObject](), list[str](), False
     async for stored in every(store, SYSTEM_TENANT, DigestRecord, {"digest": window.digest}):
         try:
-            await _send(store, settings, stored.record, retries)
+            figures = await _send(store, settings, stored.record, retries)
         except NotDelivered as failure:
             log.warning("a mail of the digest was not sent: %s", failure)
             if not failure.is_passing:
@@ -48,11 +49,10 @@ async def send_all(
                 mails.append(_mail(stored.record, sent=False))
                 continue
             failures.append(str(failure))
-            in_a_row += 1
-            if in_a_row == FAILURES_MAX:
+            if len(failures) == FAILURES_MAX and not is_taken:
                 break
         else:
-            sent, in_a_row = sent + 1, 0
+            sent, is_taken = sent + 1, is_taken or figures["notified"]
             mails.append(_mail(stored.record, sent=True))
     if failures:
         reasons = "; ".join(dict.fromkeys(failures))
@@ -68,9 +68,8 @@ def _mail(record: DigestRecord, *, sent: bool) -> JsonObject:
 
 async def _send(
     store: RecordStore, settings: Notifications, record: DigestRecord, retries: Retries | None
-) -> None:
+) -> JsonObject:
     message = Message(
         recipient=record.address, subject=record.subject, body=record.text, html=record.html
     )
-    key = f"notification-digest {record.digest} {record.address}"
-    await notifying.send(store, settings, message, key=key, retries=retries)
+    return await notifying.send(store, settings, message, key=key_of(record), retries=retries)

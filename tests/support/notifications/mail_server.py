@@ -16,12 +16,15 @@ USER, PASSWORD = "orchestrator", "mail/pass:word@9"
 
 
 class MailServer:
-    """`refusals` are answers to the next recipients, in place of taking their mail."""
+    """`refusals` are answers to the next recipients, in place of taking their mail; `refused` has
+    those of addresses that never get any.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.mails: list[EmailMessage] = []
         self.refusals: list[str] = []
+        self.refused: dict[str, str] = {}
         self.over_tls: list[bool] = []
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
@@ -29,6 +32,8 @@ class MailServer:
     ) -> str:
         if self.refusals:
             return self.refusals.pop(0)
+        if address in self.refused:
+            return self.refused[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 import pytest
 
+from blocks.contracts import ids
 from blocks.contracts.approvals import ApprovalPolicy, Approvers, Decision, Question
 from blocks.contracts.events import JsonObject
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records.operations import EventRecord
 from blocks.operations import digests
-from blocks.operations.digests import DigestsFailed, window
+from blocks.operations.digests import DigestsFailed, collecting, window
 from blocks.operations.digests.collecting import ITEMS_MAX
+from blocks.operations.digests.sending import FAILURES_MAX
 from blocks.operations.http import ServiceFailed
 from blocks.operations.work import NotConfigured
 from blocks.ports import RecordStore
@@ -286,6 +289,78 @@ async def test_what_could_not_be_sent_is_sent_alone_by_the_next_run(
     assert {ANN, BO} == {mail["To"] for mail in mails.mails}
     assert 2 == len(mails.mails)
     assert again["window"]["until"] == behind["window"]["since"]
+
+
+def two_days_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "utc_now", lambda: now() + timedelta(days=2))
+
+
+async def test_an_address_that_is_refused_for_now_again_and_again_holds_up_no_later_digest(
+    store: RecordStore,
+    settings: Settings,
+    mails: MailServer,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mails.refused = {ANN: "450 later"}
+    platform.notices = [{"title": "A", "email": ANN}, {"title": "B", "email": BO}]
+    with pytest.raises(DigestsFailed):
+        await digest(store, settings)
+    first = await window.open_window(store, now())
+
+    two_days_later(monkeypatch)
+    platform.notices = [{"title": "A again", "email": ANN}, {"title": "B again", "email": BO}]
+    with pytest.raises(DigestsFailed):
+        await digest(store, settings)
+    second = await window.open_window(store, now() + timedelta(days=2))
+
+    assert ["- B\n", "- B again\n"] == [
+        text_of(mail).rpartition("Notifications\n")[2] for mail in mails.mails
+    ]
+    assert first.until == second.since
+    assert "1 mail of the digest" in caplog.text
+
+
+async def test_what_no_one_was_sent_for_two_days_is_in_the_next_digest(
+    store: RecordStore,
+    settings: Settings,
+    mails: MailServer,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mails.refused = {ANN: "450 later"}
+    platform.notices = [{"title": "A", "email": ANN}]
+    with pytest.raises(DigestsFailed):
+        await digest(store, settings)
+    first = await window.open_window(store, now())
+
+    two_days_later(monkeypatch)
+    mails.refused = {}
+    figures = await digest(store, settings)
+
+    assert first.since == window.window_of(figures).since
+    assert [ANN] == [mail["To"] for mail in mails.mails]
+
+
+@pytest.mark.parametrize(("delivered", "tried"), [(0, FAILURES_MAX), (1, FAILURES_MAX + 1)])
+async def test_after_failures_alone_no_more_is_tried(
+    store: RecordStore,
+    settings: Settings,
+    mails: MailServer,
+    platform: Platform,
+    delivered: int,
+    tried: int,
+) -> None:
+    users = [f"user-{number}@shop.example" for number in range(delivered + FAILURES_MAX + 1)]
+    platform.notices = [{"title": "A", "email": address} for address in users]
+    collected = await digests.collect(store, settings)
+    await digests.compile_all(store, collected)
+    in_order = sorted(users, key=partial(ids.digest_id, window.window_of(collected).digest))
+    mails.refused = dict.fromkeys(in_order[delivered:], "450 later")
+
+    with pytest.raises(DigestsFailed, match=f"{delivered} sent, {tried} not"):
+        await send(store, settings, collected)
 
 
 async def test_an_address_that_is_refused_for_good_holds_up_no_one(
