@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import prefect.runtime.flow_run
@@ -15,6 +15,7 @@ from prefect.states import Completed
 from blocks.clock import utc_now
 from blocks.contracts.events import JsonObject
 from blocks.contracts.jobs import (
+    TO,
     WORKFLOW,
     InvalidTrigger,
     Job,
@@ -92,7 +93,7 @@ async def batch_job(
         return Completed(name="Skipped", message=skipped)
     accepted = await accept(request)
     fault_points.reached("job-accepted")
-    await wait_for_end_of_days(request.job, tick)
+    await wait_for_end_of_days(accepted.record, tick)
     await wait_for_turn(request.job, accepted.record)
     sent = await send(accepted)
     return Completed(message=end_of(sent.record))
@@ -154,20 +155,31 @@ async def reason_to_skip(request: JobRequest, tick: Tick) -> str | None:
 
 @task(task_run_name="accept", **_RETRYING)
 async def accept(request: JobRequest) -> Stored[ExecutionRecord]:
-    """The tick has its execution."""
+    """The tick has its execution, with the metadata that was accepted first."""
     accepted = await triggers.accept((await runtime.get()).store, request)
     log.info("%s for %s is execution %s", request.job.id, request.key, accepted.record.id)
+    if accepted.record.input["metadata"] != request.metadata:
+        log.warning("its schedule has changed; the execution keeps the days it was accepted with")
     return accepted
 
 
 @task(task_run_name="wait for the end of the days", **_RETRYING)
-async def wait_for_end_of_days(job: Job, tick: Tick) -> None:
-    """The days that the tick names are over. It comes too early where clocks leave out the hour
-    after midnight.
+async def wait_for_end_of_days(execution: ExecutionRecord, tick: Tick) -> None:
+    """The days that the tick was accepted with are over. It comes too early where clocks leave out
+    the hour after midnight.
     """
-    if job.names_days and tick.days and tick.schedule:
-        remaining = over_at(tick.days.last, tick.schedule.timezone) - utc_now()
+    last = _last_day(execution, tick)
+    if last and tick.schedule:
+        remaining = over_at(last, tick.schedule.timezone) - utc_now()
         await asyncio.sleep(max(0.0, remaining.total_seconds()))
+
+
+def _last_day(execution: ExecutionRecord, tick: Tick) -> date | None:
+    """A person may name days to come: these are not waited for."""
+    named = execution.input["metadata"].get(TO.name)
+    if named and not tick.is_scheduled:
+        return tick.days.last if tick.days else None
+    return date.fromisoformat(named) if named else None
 
 
 @task(task_run_name="wait for turn", **_RETRYING)

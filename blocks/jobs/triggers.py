@@ -15,6 +15,7 @@ from blocks.contracts.envelope import Event
 from blocks.contracts.events import EventData, JobTrigger, JsonObject
 from blocks.contracts.jobs import (
     JOBS,
+    SCHEDULER,
     TRIGGER_STEP,
     WORKFLOW,
     Job,
@@ -80,17 +81,29 @@ async def trigger(store: RecordStore, bus: EventBus, request: JobRequest) -> Exe
 
 
 async def accept(store: RecordStore, request: JobRequest) -> Stored[ExecutionRecord]:
-    """The execution of this request: new and pending, or as it stands. Raises `RequestReused`."""
+    """The execution of this request: new and pending, or as it stands. Raises `RequestReused`.
+
+    A tick keeps the metadata with which it was accepted first: which days it names is read from its
+    schedule, and that may have changed since.
+    """
     wanted = _execution(request)
     try:
         return await store.create(ids.SYSTEM_TENANT, wanted)
     except AlreadyExists:
         stored = await store.read(ids.SYSTEM_TENANT, ExecutionRecord, wanted.id)
-    if stored.record.triggers[0].digest != wanted.triggers[0].digest:
+    is_other = stored.record.triggers[0].digest != wanted.triggers[0].digest
+    if is_other and not _is_same_tick(stored.record, wanted):
         raise RequestReused(
             f"this request id has triggered {request.job.id} before, with other metadata"
         )
     return stored
+
+
+def _is_same_tick(known: ExecutionRecord, wanted: ExecutionRecord) -> bool:
+    """Both are the schedule's, perhaps of two schedulers, or of the same flow run."""
+    triggered_by = {one.input["triggeredBy"] for one in (known, wanted)}
+    is_same_run = known.flow_run_id is not None and known.flow_run_id == wanted.flow_run_id
+    return is_same_run or triggered_by == {SCHEDULER}
 
 
 async def accepted(store: RecordStore, request: JobRequest) -> bool:

@@ -201,6 +201,40 @@ async def test_the_same_request_id_with_other_metadata_is_refused(
         await triggers.trigger(store, bus, a_request(metadata={"tenantIds": [new_id()]}))
 
 
+def a_tick(metadata: dict[str, str], **changes: Any) -> JobRequest:
+    """The tick of a backfill, whose schedule may be read otherwise each time."""
+    request = a_request(BACKFILL, triggered_by="scheduler", metadata=metadata)
+    return msgspec.structs.replace(request, **changes)
+
+
+WEEK = {"from": "2026-01-01", "to": "2026-01-07"}
+LESS = {"from": "2026-01-03", "to": "2026-01-07"}
+
+
+async def test_a_tick_keeps_the_days_that_were_accepted_when_its_schedule_has_changed(
+    store: RecordStore,
+) -> None:
+    first = await triggers.accept(store, a_tick(WEEK))
+    again = await triggers.accept(store, a_tick(LESS))
+
+    assert first.record.id == again.record.id
+    data = triggers.trigger_event(again.record).data
+    assert isinstance(data, JobTrigger)
+    assert WEEK.items() <= data.metadata.items()
+
+
+async def test_a_run_that_a_person_started_keeps_its_days_and_no_other_run_gets_them(
+    store: RecordStore,
+) -> None:
+    of_a_person = {"triggered_by": "prefect", "flow_run_id": "run-1"}
+    first = await triggers.accept(store, a_tick(WEEK, **of_a_person))
+
+    assert first.record == (await triggers.accept(store, a_tick(LESS, **of_a_person))).record
+    for other in (a_tick(LESS), a_tick(LESS, triggered_by="prefect", flow_run_id="run-2")):
+        with pytest.raises(RequestReused):
+            await triggers.accept(store, other)
+
+
 async def test_a_trigger_repeated_after_a_crash_has_the_same_id_and_body(
     store: RecordStore, bus: EventBus
 ) -> None:
