@@ -9,6 +9,7 @@ here and reads the record. What an operator types into Prefect's form is a vote 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from blocks import signals
@@ -77,7 +78,7 @@ async def _pass(context: Runtime, gated: Gated) -> None:
         if verdict is None:
             # Who cancelled it before its approval was there has withdrawn nothing, and would not
             # end this suspension.
-            gated.stored = await newest(context.store, gated.stored)
+            gated.stored = await _awaiting(context, gated.stored)
             fault_points.reached("before-suspend")
             pending = next(one.record for one in asked if one.record.status == "pending")
             refusal = await gate_wait.wait(context, pending, refusal)
@@ -97,6 +98,17 @@ async def _pass(context: Runtime, gated: Gated) -> None:
                 context.store, gated.stored.record, "another approval has decided"
             )
         return
+
+
+async def _awaiting(context: Runtime, held: Stored[ExecutionRecord]) -> Stored[ExecutionRecord]:
+    """It awaits approval: only then a decision resumes its run. Raises `Stale` as `newest` does.
+
+    One that was about to end is still `running` here if another approval was requested meanwhile.
+    """
+    while (held := await newest(context.store, held)).record.status == "running":
+        with suppress(Stale):  # one more was requested
+            return await transitions.move(context.store, held, "awaiting_approval")
+    return held
 
 
 async def continue_alone(context: Runtime, gated: Sequence[Gated]) -> None:
@@ -183,9 +195,9 @@ async def _end(context: Runtime, gated: Gated, approval: ApprovalRecord) -> None
     if reason is None:
         if gated.stored.record.status == "awaiting_approval":
             gated.stored = await transitions.move(
-                context.store, gated.stored, "running", results=results, held_since=utc_now()
+                context.store, gated.stored, "running", held_since=utc_now()
             )
-        gated.stored = await transitions.complete(context.store, gated.stored)
+        gated.stored = await transitions.complete(context.store, gated.stored, results=results)
     else:
         code, error = reason
         gated.stored = await transitions.fail(

@@ -1,7 +1,8 @@
 """How the gate waits: the flow run is suspended with a form, and what is typed into it is a vote.
 
-An answer that does not count is in the run's log and in the message of the state in which the run
-then waits again.
+An answer counts for the stage whose form it was typed into: each stage has a form of its own. One
+that does not count is in the run's log and in the message of the state in which the run then waits
+again.
 """
 
 import logging
@@ -11,7 +12,8 @@ from typing import Literal
 from prefect.exceptions import Pause
 
 from blocks.approvals import lifecycle
-from blocks.approvals.decisions import Refused, Vote
+from blocks.approvals.decisions import Refused, StageDecided, Vote
+from blocks.approvals.people import is_same
 from blocks.approvals.prefect_ui.answer import Answer, NoAnswer, answer_in
 from blocks.approvals.prefect_ui.form import form_of
 from blocks.approvals.prefect_ui.question import question_of, waiting_text
@@ -35,7 +37,7 @@ async def wait(context: Runtime, asked: ApprovalRecord, refusal: str | None = No
 
     Until then, raises `Pause`. `refusal`: why the answer before did not count.
     """
-    typed = await _suspended(context, asked, refusal)
+    typed = await _suspended(context, asked, refusal or await _late_for_its_stage(asked))
     refused = await _take(context, asked, typed)
     # Prefect gives the same answer to the same key for ever: the next wait is another one.
     await lifecycle.change(context.store, asked.tenant_id, asked.id, _waited(asked.waits))
@@ -47,9 +49,44 @@ async def notice_late_answer(decided: Stored[ApprovalRecord]) -> None:
     approval = decided.record
     if approval.decided_through == CHANNEL:
         return
-    with suppress(NoAnswer):
-        if late := answer_in(await answer_given(_key(approval))):
-            _log_refusal(approval, f"{late.decided_by}: it is {approval.status} already")
+    if late := await _uncounted(approval):
+        _, answer = late
+        _log_refusal(approval, f"{answer.decided_by}: it is {approval.status} already")
+
+
+async def _late_for_its_stage(asked: ApprovalRecord) -> str | None:
+    """Why an answer does not count that was typed while its stage was decided; it is in the log."""
+    if len(_keys(asked)) == 1 or (late := await _uncounted(asked)) is None:
+        return None
+    stage, answer = late
+    if stage == asked.stage:  # it is about to be taken
+        return None
+    return _log_refusal(asked, f"{answer.decided_by}: {StageDecided(asked, stage)}")
+
+
+async def _uncounted(approval: ApprovalRecord) -> tuple[str | None, Answer] | None:
+    """What was last typed into a form of this wait, with that form's stage; None: nothing, or it is
+    a vote on the record.
+    """
+    for stage, key in reversed(_keys(approval).items()):
+        if (typed := await answer_given(key)) is None:
+            continue
+        with suppress(NoAnswer):
+            answer = answer_in(typed)
+            if answer and not _counts(approval, stage, answer):
+                return stage, answer
+        return None
+    return None
+
+
+def _counts(approval: ApprovalRecord, stage: str | None, answer: Answer) -> bool:
+    """Whether it is on the record: a worker may have died after the vote."""
+    voters = [
+        one.actor.removeprefix(identities.CLAIMED)
+        for one in approval.decisions
+        if (one.channel, one.stage) == (CHANNEL, stage)
+    ]
+    return is_same(approval, answer.decided_by, voters)
 
 
 async def _suspended(
@@ -64,7 +101,7 @@ async def _suspended(
     message = waiting_text(approval, refusal)
     try:
         return await suspended_with_form(
-            form_of(approval), question, key=_key(approval), message=message
+            form_of(approval), question, key=_keys(approval)[approval.stage], message=message
         )
     except Pause:
         log.info("%s", message)
@@ -75,8 +112,19 @@ async def _suspended(
         raise
 
 
-def _key(approval: ApprovalRecord) -> str:
-    return approval.id if approval.waits == 0 else f"{approval.id}-{approval.waits}"
+def _keys(approval: ApprovalRecord) -> dict[str | None, str]:
+    """Of the forms of this wait, by stage: of those that were asked before, and last of the one
+    that is asked now.
+
+    The first has the key that every stage had in earlier releases, whose suspended runs go on.
+    """
+    wait = approval.id if approval.waits == 0 else f"{approval.id}-{approval.waits}"
+    earlier = approval.stages[: -len(approval.later_stages) - 1]
+    stages = [*(one.name for one in earlier), approval.stage]
+    return {
+        stage: wait if place == 1 else f"{wait}-stage-{place}"
+        for place, stage in enumerate(stages, 1)
+    }
 
 
 async def _take(context: Runtime, approval: ApprovalRecord, typed: JsonObject | None) -> str | None:
@@ -104,6 +152,7 @@ async def _vote(context: Runtime, approval: ApprovalRecord, answer: Answer) -> N
         channel=CHANNEL,
         reason=answer.comment,
         form=answer.form,
+        stage=approval.stage or "",
     )
     act = Act(
         action="approval.decide",

@@ -11,9 +11,16 @@ import msgspec
 import pytest
 
 from blocks.adapters.prefect.flow_runs import PrefectFlowRuns
+from blocks.approvals import lifecycle
+from blocks.approvals.decisions import Vote
 from blocks.contracts import ids
 from blocks.contracts.analysis import WORKFLOW
-from blocks.contracts.definitions import WantedDefinition, WantedRule
+from blocks.contracts.definitions import (
+    WantedDefinition,
+    WantedPolicy,
+    WantedRule,
+    WantedStage,
+)
 from blocks.contracts.records import ApprovalRecord
 from blocks.definitions.versions import reset_definition, set_definition
 from tests.support.analyses import a_large_deal, an_opportunity, ended, gated, recorded
@@ -236,3 +243,42 @@ async def test_a_tenants_own_rule_asks_a_person_and_is_kept_by_who_started_with_
     execution = await ended(parts, event)
     assert ("completed", 1) == (execution.status, execution.definition_version)
     assert "rejected" == (execution.results or {})["approval"]["status"]
+
+
+async def test_an_answer_for_a_stage_that_was_decided_meanwhile_is_none_for_the_next(
+    parts: Orchestra,
+    services: AnalysisServices,
+    flow_runs: PrefectFlowRuns,
+    prefect_server: PrefectServer,
+) -> None:
+    two = WantedStage(name="two", policy=WantedPolicy(allow_repeat=True))
+    rule = WantedRule(enabled=True, stages=[WantedStage(name="one"), two])
+    asks_twice = WantedDefinition(approval=rule)
+    await set_definition(parts.store, A_TENANT, WORKFLOW, parts.settings, asks_twice)
+    event = a_large_deal()
+    await parts.bus.publish(event)
+    waiting = await gated(parts, flow_runs, event)
+    run_id, approval_id = waiting.flow_run_id or "", ids.approval_id(waiting.id, "analysis")
+    vote = Vote(actor="bob", outcome="approved", channel="api")
+    await lifecycle.record_vote(parts.store, A_TENANT, approval_id, vote)
+
+    assert await flow_runs.resume(run_id, decision(approved=True))  # reading stage one
+
+    async with client_of(prefect_server) as client:
+
+        async def asks_for_two() -> str:
+            [run] = await flow_runs.read_runs([run_id])
+            if run.state != "paused":
+                return ""
+            _, text, message = await form_of_suspension(client, run_id)
+            return message if "Stage: two" in text else ""
+
+        message = await eventually(asks_for_two, within_seconds=30)
+    assert message.startswith("The last answer did not count: ann: stage one")
+    assert await flow_runs.resume(run_id, decision(approved=True))
+
+    execution = await ended(parts, event)
+    decisions = (execution.results or {})["approval"]["decisions"]
+    assert [("one", "bob"), ("two", "claimed:ann")] == [
+        (one["stage"], one["actor"]) for one in decisions
+    ]

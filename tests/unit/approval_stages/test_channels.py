@@ -40,7 +40,7 @@ async def test_a_vote_leads_to_the_next_stage_and_a_second_one_does_not_count(
 
     assert "accepted" == await channel(api, approval)
     assert ("pending", "two") == ((now := await now_of(api, approval)).status, now.stage)
-    assert "HITL_ALREADY_VOTED" == await channel(api, approval)
+    assert "HITL_ALREADY_VOTED" == await channel(api, now)
     assert 1 == len((await now_of(api, approval)).decisions)
 
 
