@@ -92,11 +92,12 @@ async def _pass(context: Runtime, gated: Gated) -> None:
         except Stale:
             gated.stored = await newest(context.store, gated.stored)  # one more was requested
             continue
-        await lifecycle.settle(context.store, verdict)
         if len(asked) > 1:
             await withdraw_approvals(
                 context.store, gated.stored.record, "another approval has decided"
             )
+        await transitions.announce(context.store, context.bus, [gated.stored])
+        await lifecycle.settle(context.store, verdict)
         return
 
 
@@ -203,7 +204,6 @@ async def _end(context: Runtime, gated: Gated, approval: ApprovalRecord) -> None
         gated.stored = await transitions.fail(
             context.store, gated.stored, code, error, results=results
         )
-    await transitions.announce(context.store, context.bus, [gated.stored])
     _log_end(gated.stored.record, approval)
 
 
