@@ -55,6 +55,13 @@ class Drift(ABC, Generic[T]):
         """How often to look without a hint."""
         return self._parts.settings.reconciler.interval_seconds
 
+    @property
+    def retry_seconds(self) -> float:
+        """The same after a look that failed: a kind that looks seldom, too, sees soon that an
+        outage is over.
+        """
+        return min(self.every_seconds, self._parts.settings.reconciler.interval_seconds)
+
     @abstractmethod
     async def find(self) -> Sequence[T]:
         """Everything of this kind that is not as it should be. Raises `Unavailable`: nothing can be

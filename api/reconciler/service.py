@@ -33,9 +33,6 @@ log = logging.getLogger(__name__)
 _GAP_SECONDS = 0.5
 """Between two looks, however many hints come."""
 
-RETRY_SECONDS = 2.0
-"""After a look that failed: kinds that look seldom, too, see soon that the outage is over."""
-
 _NOW_AND_THEN_SECONDS = 600.0
 
 
@@ -105,5 +102,5 @@ async def look_again_and_again(drift: Drift[Any], journal: Journal, bell: Bell) 
         rung = bell.rung
         look = await journal.look(drift)
         await asyncio.sleep(_GAP_SECONDS)
-        seconds = min(drift.every_seconds, RETRY_SECONDS) if look.error else drift.every_seconds
+        seconds = drift.retry_seconds if look.error else drift.every_seconds
         await rung.wait(max(seconds - _GAP_SECONDS, 0))

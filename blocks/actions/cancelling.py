@@ -41,13 +41,13 @@ async def cancel_execution(
     person, the suspended run is cancelled too.
     """
     before, cancelled = await _cancel(store, tenant_id, execution_id, reason, etag)
-    # The announcement is last: while it is owed, the reconciler does all of this.
+    # Before the announcement: while that is owed, the reconciler does it.
     if before.approval_ids or before.status != "pending" or before.woken_at is not None:
         await withdraw_approvals(store, before, reason)
-    if before.status == "awaiting_approval":
-        await end_suspended_run(flow_runs, before)
     await transitions.announce(store, bus, [cancelled])
     await bus.broadcast(signals.EXECUTION_CANCELLED, execution_id.encode())
+    if before.status == "awaiting_approval":
+        await end_suspended_run(flow_runs, before)
     return (await store.read(tenant_id, ExecutionRecord, execution_id)).record
 
 

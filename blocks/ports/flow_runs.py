@@ -56,7 +56,9 @@ class UpcomingTick(msgspec.Struct, frozen=True, kw_only=True):
 
 class FlowRuns(Protocol):
     """Prefect, as far as we need it: start, see, stop and reschedule runs of a workflow's
-    deployment. Each call answers or raises `Unavailable` within seconds.
+    deployment. A request that a person or a timer may wait for (`resume`, `cancel`, `rename`,
+    `show_carried`, `ping`) answers or raises `Unavailable` within ten seconds, any other within
+    about a minute.
     """
 
     async def start(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 import msgspec
+from msgspec.structs import replace
 
 from blocks import signals
 from listeners.dispatch.fair_queue import Entry, Lane
@@ -81,16 +82,17 @@ class OpenRuns:
         self.joined(run_id, len(sent.entries))
 
     def taken(self, execution_ids: Sequence[str]) -> list[Sent]:
-        """A run has taken these: returns what was sent by this dispatcher and is among them."""
-        taken = set(execution_ids)
-        complete = {
-            run_id: sent
-            for run_id, sent in self._sent.items()
-            if taken.issuperset(entry.execution_id for entry in sent.entries)
-        }
-        for run_id in complete:
-            del self._sent[run_id]
-        return list(complete.values())
+        """A run has taken these: returns what was sent by this dispatcher and of which nothing is
+        on its way any more.
+        """
+        taken, complete = set(execution_ids), []
+        for run_id, sent in list(self._sent.items()):
+            left = [entry for entry in sent.entries if entry.execution_id not in taken]
+            if left:
+                self._sent[run_id] = replace(sent, entries=left)
+            else:
+                complete.append(self._sent.pop(run_id))
+        return complete
 
     def is_sending(self, lane: Lane) -> bool:
         """Whether executions of this lane are on their way."""

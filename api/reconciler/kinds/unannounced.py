@@ -58,7 +58,7 @@ class Unannounced(Drift[Stored[ExecutionRecord]]):
         if ended.status != "cancelled" and workflows.has_prompts(ended.workflow):
             return
         why = ended.error or "the execution has ended"
-        if await withdraw_approvals(self._parts.store, ended, why):
+        if await withdraw_approvals(self._parts.store, ended, why) or ended.approval_ids:
             await self._end_its_suspended_run(ended)
 
     async def _end_its_suspended_run(self, ended: ExecutionRecord) -> None:

@@ -54,10 +54,13 @@ _MESSAGE_MAX = 1_000
 """Characters of a state's message, which becomes the error of executions; a person or an exception
 may have written any number.
 """
-CALL_SECONDS, SILENT_SECONDS = 10.0, 3.0
-"""The limit of a call, and the pause after one that was not answered. Prefect's client repeats by
-itself what is refused, for a minute, and waits a minute for each answer: no person, timer or sweep
-is to wait so long. Callers try again later.
+PROMPT_SECONDS, SILENT_SECONDS = 10.0, 3.0
+"""The limit of a request that a person or a timer may wait for, and the pause after one that was
+not answered: many that follow each other do not add their limits up.
+"""
+CALL_SECONDS = 70.0
+"""Of any other. Prefect's server waits a minute for a lock of its database, and its client repeats
+for a minute what is refused: a request that is sent again before would be carried out twice.
 """
 _PAGE = 200
 _LIST_MAX = 10_000
@@ -100,7 +103,7 @@ class PrefectFlowRuns:
         self, workflow: str, tenant_id: str, execution_ids: Sequence[str], *, key: str, name: str
     ) -> str:
         deployment = f"{workflow}/{workflow}"
-        async with self._call():
+        async with _call():
             try:
                 run = await self._client.create_flow_run_from_deployment(
                     await self._deployment(deployment),
@@ -123,7 +126,7 @@ class PrefectFlowRuns:
     async def record_completed(
         self, deployment: str, *, key: str, name: str, parameters: Mapping[str, str], message: str
     ) -> str:
-        async with self._call():
+        async with _call():
             try:
                 run = await self._client.create_flow_run_from_deployment(
                     await self._deployment(deployment),
@@ -144,7 +147,7 @@ class PrefectFlowRuns:
             tags=FlowRunFilterTags(all_=[TAG, "auto-scheduled", f"workflow:{JOBS_WORKFLOW}"]),
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
         )
-        async with self._call():
+        async with _call():
             runs = await self._client.read_flow_runs(
                 flow_run_filter=wanted,
                 sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
@@ -162,14 +165,14 @@ class PrefectFlowRuns:
         ]
 
     async def rename(self, flow_run_id: str, name: str) -> None:
-        async with self._call():
+        async with self._promptly():
             await self._client.update_flow_run(UUID(flow_run_id), name=name)
 
     async def show_carried(
         self, flow_run_id: str, tenant_id: str, execution_ids: Sequence[str], *, name: str
     ) -> None:
         parameters = _carrying(tenant_id, execution_ids)
-        async with self._call():
+        async with self._promptly():
             await self._client.update_flow_run(UUID(flow_run_id), name=name, parameters=parameters)
 
     async def list_runs(
@@ -185,7 +188,7 @@ class PrefectFlowRuns:
         )
         found: list[FlowRunView] = []
         while len(found) < _LIST_MAX:
-            async with self._call():
+            async with _call():
                 page = await self._client.read_flow_runs(
                     flow_run_filter=wanted,
                     sort=FlowRunSort.START_TIME_ASC,
@@ -202,7 +205,7 @@ class PrefectFlowRuns:
         for start in range(0, len(flow_run_ids), _PAGE):
             page = [UUID(id) for id in flow_run_ids[start : start + _PAGE]]
             wanted = FlowRunFilter(id=FlowRunFilterId(any_=page))
-            async with self._call():
+            async with _call():
                 # Left out, the client sends null for the order, which the server refuses with 422.
                 runs = await self._client.read_flow_runs(
                     flow_run_filter=wanted, sort=FlowRunSort.ID_DESC, limit=_PAGE
@@ -214,20 +217,20 @@ class PrefectFlowRuns:
         # No state between: a search for crashed runs would reschedule it, too. Workers are given
         # runs by their scheduled time: with its own, it does not wait behind a backlog again.
         again: State[None] = Scheduled(message=reason, scheduled_time=run.scheduled_at)
-        async with self._call():
+        async with _call():
             if run.kept_from_others:
                 await open_to_any_worker(self._client, UUID(run.id))
             await self._client.set_flow_run_state(UUID(run.id), again, force=True)
 
     async def reschedules(self, flow_run_id: str) -> int:
-        async with self._call():
+        async with _call():
             states = await self._client.read_flow_run_states(UUID(flow_run_id))
         # Prefect's own, for a retry or after a suspension, have other names; the first is its
         # creation.
         return max(sum(state.name == Scheduled().name for state in states) - 1, 0)
 
     async def resume(self, flow_run_id: str, run_input: Mapping[str, Any]) -> bool:
-        async with self._call():
+        async with self._promptly():
             answer = await self._client.resume_flow_run(
                 UUID(flow_run_id), run_input=dict(run_input)
             )
@@ -235,39 +238,37 @@ class PrefectFlowRuns:
         return answer.status == SetStateStatus.ACCEPT
 
     async def cancel(self, flow_run_id: str) -> None:
-        async with self._call():
+        async with self._promptly():
             await self._client.set_flow_run_state(UUID(flow_run_id), Cancelling())
 
     async def mark_crashed(self, flow_run_id: str, reason: str) -> None:
-        async with self._call():
+        async with _call():
             await self._client.set_flow_run_state(
                 UUID(flow_run_id), Crashed(message=reason), force=True
             )
 
     async def mark_cancelled(self, flow_run_id: str, reason: str) -> None:
-        async with self._call():
+        async with _call():
             await self._client.set_flow_run_state(
                 UUID(flow_run_id), Cancelled(message=reason), force=True
             )
 
     async def delete(self, flow_run_id: str) -> None:
         with suppress(NotFound):
-            async with self._call():
+            async with _call():
                 await self._client.delete_flow_run(UUID(flow_run_id))
 
     @asynccontextmanager
-    async def _call(self) -> AsyncIterator[None]:
-        """A call, with the port's errors and a time limit. After one that was not answered, others
-        are refused for a moment: many that follow each other do not add their limits up.
-        """
+    async def _promptly(self) -> AsyncIterator[None]:
+        """As `_call`, for what a person or a timer may wait for."""
         if monotonic() < self._silent_until:
             raise Unavailable("Prefect did not answer a moment ago")
         try:
-            async with asyncio.timeout(CALL_SECONDS), _translated():
+            async with _call(PROMPT_SECONDS):
                 yield
-        except TimeoutError:
+        except _NoAnswer:
             self._silent_until = monotonic() + SILENT_SECONDS
-            raise Unavailable(f"Prefect does not answer: nothing in {CALL_SECONDS:g} s") from None
+            raise
 
     def setting_the_clock(self) -> AbstractAsyncContextManager[None]:
         """While this lasts, this process's clock is synchronised with the server's."""
@@ -275,7 +276,7 @@ class PrefectFlowRuns:
 
     async def ping(self) -> None:
         """A row was read: a server without its database still answers `/health`."""
-        async with self._call():
+        async with self._promptly():
             await self._client.read_work_pools(limit=1)
 
     async def _view(self, run: FlowRun) -> FlowRunView:
@@ -341,11 +342,19 @@ def _plain(moment: datetime) -> datetime:
     return datetime.fromisoformat(moment.isoformat())
 
 
+class _NoAnswer(Unavailable):
+    """Within the time limit."""
+
+
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """Prefect's and httpx's errors as those of the port."""
+async def _call(seconds: float | None = None) -> AsyncIterator[None]:
+    """A request within a time limit, with Prefect's and httpx's errors as those of the port."""
+    seconds = seconds or CALL_SECONDS
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise _NoAnswer(f"Prefect does not answer: nothing in {seconds:g} s") from None
     except ObjectNotFound as error:
         raise NotFound(str(error)) from None
     except PrefectHTTPStatusError as error:

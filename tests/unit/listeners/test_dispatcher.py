@@ -274,6 +274,24 @@ async def test_what_is_taken_back_goes_first_and_in_its_order(
         assert (A_TENANT, in_order[100:]) == (await started(flow_runs, 3))[2]
 
 
+async def test_of_what_was_sent_only_what_was_not_taken_is_dispatched_again(
+    store: RecordStore,
+    bus: EventBus,
+    flow_runs: RememberedFlowRuns,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_runs, "CLAIM_SECONDS", 0.5)
+    dispatcher = Dispatcher(replace(SETTINGS, batch_max=100), store, bus, flow_runs)
+    async with at_work(dispatcher), sent_to_runs(bus) as sent:
+        await knows_an_open_run(dispatcher, flow_runs, bus)
+        for number in (1, 2, 3):
+            dispatcher.submit(Lane(A_TENANT, WORKFLOW), f"e-{number}")
+
+        await eventually(lambda: holds(sent, [("run-9", ["e-1", "e-2", "e-3"])]))
+        await bus.broadcast(signals.EXECUTIONS_JOINED, b'["e-1","e-3"]')
+        assert (A_TENANT, ["e-2"]) == (await started(flow_runs, 2))[1]
+
+
 async def test_a_run_that_was_to_have_closed_long_ago_is_not_waited_for(
     dispatcher: Dispatcher,
     flow_runs: RememberedFlowRuns,

@@ -179,7 +179,9 @@ async def test_a_run_whose_work_pool_was_deleted_is_deleted(scene: Scene) -> Non
     ]
     scene.prefect_knows(unreachable, *others)
 
-    assert 1 == await UnqueuedRuns(scene.parts).look()
+    drift = UnqueuedRuns(scene.parts)
+    assert 1 == await drift.look()
+    assert (30.0, 10.0) == (drift.every_seconds, drift.retry_seconds)
 
     assert others == scene.prefect.runs
 

@@ -98,13 +98,12 @@ async def test_the_same_bug_is_logged_once_and_another_one_again(
 
 @pytest.mark.parametrize("failure", [Unavailable("Prefect does not answer"), ValueError("a bug")])
 async def test_a_kind_that_looks_seldom_looks_again_soon_after_a_failure(
-    failure: Exception, monkeypatch: pytest.MonkeyPatch
+    failure: Exception,
 ) -> None:
-    monkeypatch.setattr(service, "RETRY_SECONDS", 0.0)
     journal = Journal()
 
     class Seldom(Trouble):
-        every_seconds = 3600.0
+        every_seconds, retry_seconds = 3600.0, 0.0
 
         async def find(self) -> Sequence[int]:
             if Trouble.kind not in journal.looks:
