@@ -1,4 +1,4 @@
-"""Failing an execution from outside its steps: one function behind workers and the reconciler."""
+"""An end that does not come from an execution's steps: one way for workers and the reconciler."""
 
 from blocks.actions.cancelling import withdraw_approvals
 from blocks.contracts.records import ExecutionRecord
@@ -17,8 +17,16 @@ async def fail_execution(
         ended = await transitions.fail(store, stored, code, error)
     except (Stale, InvalidTransition):
         return False
-    # The announcement is last: while it is owed, the reconciler does both.
-    if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
-        await withdraw_approvals(store, stored.record, error)
-    await transitions.announce(store, bus, [ended])
+    await announce_end(store, bus, stored.record, ended)
     return True
+
+
+async def announce_end(
+    store: RecordStore, bus: EventBus, before: ExecutionRecord, ended: Stored[ExecutionRecord]
+) -> None:
+    """Its open approvals are withdrawn, and then its end is announced: while that is owed, the
+    reconciler does both. Raises `Unavailable`.
+    """
+    if before.status == "awaiting_approval" or before.approval_ids:
+        await withdraw_approvals(store, before, ended.record.error or ended.record.status)
+    await transitions.announce(store, bus, [ended])

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 import prefect.runtime.flow_run
 
@@ -56,13 +58,9 @@ async def claim_analyses(
 
 
 async def _kept(context: Runtime, tenant_id: str, version: int | None) -> WorkflowDefinition:
-    for pause in (*UNTIL_GONE_SECONDS, None):
-        try:
-            return await read_definition(
-                context.store, tenant_id, WORKFLOW, context.settings, version
-            )
-        except NotFound:
-            if pause is None:
-                raise
-            await asyncio.sleep(pause)
-    raise AssertionError("the last one returns or raises")
+    read = partial(read_definition, context.store, tenant_id, WORKFLOW, context.settings, version)
+    for pause in UNTIL_GONE_SECONDS:
+        with suppress(NotFound):
+            return await read()
+        await asyncio.sleep(pause)
+    return await read()

@@ -41,15 +41,25 @@ class RunningLimits:
             oldest = monotonic() - COUNT_SECONDS
             fresh = {id: at for id, at in self._counted_at.items() if at > oldest}
             stale = [id for id in waiting if _is_limited(policy, id) and id not in fresh]
-            # Before the count, or both would miss what begins to run meanwhile; what is dispatched
-            # meanwhile is added.
-            coming, before = on_their_way(), self._taken.copy()
-            running = await count_running(self._store, policy, stale)
-            counted = dict.fromkeys((*running, *stale), monotonic())
+            counted = await self._count(policy, stale, on_their_way) if stale else {}
             self._counted_at = fresh | counted
-            for tenant_id in counted:
-                self._taken[tenant_id] += running[tenant_id] + coming[tenant_id] - before[tenant_id]
             self._taken = Counter({id: self._taken[id] for id in self._counted_at})
+
+    async def _count(
+        self,
+        policy: DispatchPolicy,
+        stale: Sequence[str],
+        on_their_way: Callable[[], Counter[str]],
+    ) -> dict[str, float]:
+        """When which tenants were counted: these, and those that their room depends on."""
+        # Before the count, or both would miss what begins to run meanwhile; what is dispatched
+        # meanwhile is added.
+        coming, before = on_their_way(), self._taken.copy()
+        running = await count_running(self._store, policy, stale)
+        counted = dict.fromkeys((*running, *stale), monotonic())
+        for tenant_id in counted:
+            self._taken[tenant_id] += running[tenant_id] + coming[tenant_id] - before[tenant_id]
+        return counted
 
     def take(self, tenant_id: str, executions: int) -> None:
         """This many more have been dispatched since the last count."""

@@ -7,7 +7,7 @@ from time import monotonic
 
 from api.reconciler.drift import Drift, Parts
 from blocks import signals
-from blocks.actions.cancelling import withdraw_approvals
+from blocks.actions.failing import announce_end
 from blocks.clock import utc_now
 from blocks.contracts import ids, jobs, rejections
 from blocks.contracts.records import ExecutionRecord
@@ -182,12 +182,7 @@ async def end(parts: Parts, stored: Stored[ExecutionRecord], run: FlowRunView) -
         ended = await _ended(parts, stored, run)
     except (Stale, InvalidTransition):
         return False  # the next look sees what became of it
-    # The announcement is last: while it is owed, `Unannounced` does both.
-    if stored.record.status == "awaiting_approval" or stored.record.approval_ids:
-        await withdraw_approvals(
-            parts.store, stored.record, ended.record.error or ended.record.status
-        )
-    await executions.announce(parts.store, parts.bus, [ended])
+    await announce_end(parts.store, parts.bus, stored.record, ended)
     log.warning("execution %s is %s: %s", ended.record.id, ended.record.status, ended.record.error)
     return True
 
