@@ -1,1 +1,1 @@
-"""The repository itself: its layers, its documents, its deployment files, its test tools."""
+"""The repository itself: its layers, its deployment files, its test tools."""

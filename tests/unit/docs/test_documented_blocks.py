@@ -2,7 +2,7 @@
 bus.
 
 Those of the runbooks are run against real processes (`test_runbooks.py`), and so are `curl` lines;
-that every command exists is `tests/unit/project/test_documented_commands.py`.
+that every command exists is `tests/unit/docs/test_documented_commands.py`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from tests.support.factories import (
     an_approval_asked_back,
     new_id,
 )
-from tests.unit.project.test_documented_commands import PAGES
+from tests.unit.docs.test_documented_commands import PAGES
 
 _LINE = re.compile(r"^ {4,}(?:\$ )?(orchestrator [^\n]*)$", re.M)
 

@@ -2,7 +2,7 @@
 
 `curl` lines are sent (`tests/acceptance/api/test_documented_requests.py`); blocks are run, those of
 runbooks by `tests/acceptance/operation/test_runbooks.py` and those of other pages, where they can,
-by `tests/unit/cli/test_documented_blocks.py`. Here are all of our own.
+by `tests/unit/docs/test_documented_blocks.py`. Here are all of our own.
 """
 
 import re

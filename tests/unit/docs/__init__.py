@@ -1,0 +1,1 @@
+"""The pages in docs/: their commands, their Python, their links, their promises."""
