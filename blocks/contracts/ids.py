@@ -106,6 +106,11 @@ def dead_letter_id(queue: str, message_id: str, digest: str) -> str:
     return _computed("dead-letter", queue, message_id, digest)
 
 
+def dead_letter_beside(letter_id: str) -> str:
+    """Id under which a letter is kept whose record cannot be read."""
+    return _computed("dead-letter-beside", letter_id)
+
+
 @lru_cache(maxsize=1024)
 def trace_id(execution_id: str) -> str:
     """The trace of an execution whose event came without one: 32 hexadecimal digits."""

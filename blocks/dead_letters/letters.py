@@ -10,6 +10,7 @@ does nothing twice. A letter that is refused again is the same letter.
 """
 
 import hashlib
+import logging
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -40,12 +41,15 @@ from blocks.ports import (
     RecordStore,
     Stale,
     Stored,
+    UnreadableRecord,
     Unroutable,
 )
 from blocks.processes import fault_points
 from blocks.queries import every
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update_known
+
+log = logging.getLogger(__name__)
 
 Letter = Stored[DeadLetterRecord]
 
@@ -96,7 +100,8 @@ class AnothersTenant(Exception):
 
 async def keep(store: RecordStore, queue: str, message: Message) -> Letter:
     """The dead letter is a record; the same one twice is one. A letter that comes back after a
-    replay waits again.
+    replay waits again. One whose record cannot be read is kept once more, beside that record: it
+    must not hold up the letters behind it.
     """
     letter = letter_of(queue, message)
     if letter.tenant_id != ids.SYSTEM_TENANT:
@@ -104,11 +109,17 @@ async def keep(store: RecordStore, queue: str, message: Message) -> Letter:
     returned = await _returned(store, letter, message)
     if returned is not None:
         return await _refused_again(store, returned, letter)
-    await _keep_body(store, letter, message.body)
-    try:
-        return await store.create(letter.tenant_id, letter)
-    except AlreadyExists:
-        return await _refused_again(store, await read(store, letter.tenant_id, letter.id), letter)
+    while True:
+        await _keep_body(store, letter, message.body)
+        with suppress(AlreadyExists):
+            return await store.create(letter.tenant_id, letter)
+        try:
+            known = await read(store, letter.tenant_id, letter.id)
+        except UnreadableRecord as error:
+            log.error("the dead letter is kept once more, under another id: %s", error)
+            letter = replace(letter, id=ids.dead_letter_beside(letter.id))
+            continue
+        return await _refused_again(store, known, letter)
 
 
 def letter_of(queue: str, message: Message) -> DeadLetterRecord:
@@ -160,15 +171,13 @@ async def _returned(
     id = message.headers.get(LETTER_ID)
     if id is None:
         return None
-    try:
-        known = await read(store, letter.tenant_id, id)
-    except NotFound:
-        try:  # an operator has put the tenant's id into a letter that named none
-            known = await read(store, ids.SYSTEM_TENANT, id)
-        except NotFound:
-            return None
-    same = (known.record.queue, known.record.message_id, known.record.digest)
-    return known if same == (letter.queue, letter.message_id, letter.digest) else None
+    # an operator may have put the tenant's id into a letter that named none
+    for tenant_id in (letter.tenant_id, ids.SYSTEM_TENANT):
+        with suppress(NotFound, UnreadableRecord):
+            known = await read(store, tenant_id, id)
+            same = (known.record.queue, known.record.message_id, known.record.digest)
+            return known if same == (letter.queue, letter.message_id, letter.digest) else None
+    return None
 
 
 async def _refused_again(store: RecordStore, known: Letter, letter: DeadLetterRecord) -> Letter:

@@ -70,7 +70,13 @@ class RememberedFlowRuns:
         self, *, states: Sequence[str], name: str | None = None, since: datetime | None = None
     ) -> list[FlowRunView]:
         self.listed_since.append(since)
-        return [run for run in self.runs if run.state in states and name in (None, run.state_name)]
+        return [
+            run
+            for run in self.runs
+            if run.state in states
+            and name in (None, run.state_name)
+            and (since is None or run.state_at >= since)
+        ]
 
     async def read_runs(self, flow_run_ids: Sequence[str]) -> list[FlowRunView]:
         return [run for run in self.runs if run.id in flow_run_ids]

@@ -34,7 +34,9 @@ have Prefect list the same ones at each look.
 """
 
 _EVERY_HOUR_SECONDS = 300.0
-"""How often a look covers the last hour."""
+"""How often a look covers the last hour, and the runs that an error kept from their repair."""
+
+_ENDED = ("crashed", "cancelled", "failed")
 
 
 class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
@@ -48,6 +50,8 @@ class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
         super().__init__(parts)
         self._seen_until = utc_now() - _FIRST_LOOKBACK
         self._next_long_look = 0.0
+        self._owed: set[str] = set()
+        """Runs that an error kept from their repair, however long ago they ended."""
 
     async def look(self) -> int:
         """As for every drift; what it could not act on is looked at again."""
@@ -59,19 +63,26 @@ class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
         return repaired
 
     async def find(self) -> list[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]:
+        is_long = self._is_long
         ended = await self._parts.flow_runs.list_runs(
-            states=("crashed", "cancelled", "failed"),
-            since=self._seen_until - (_LOOKBACK if self._is_long else _OVERLAP),
+            states=_ENDED, since=self._seen_until - (_LOOKBACK if is_long else _OVERLAP)
         )
+        if is_long:
+            owed = self._owed - {run.id for run in ended}
+            again = await self._parts.flow_runs.read_runs(sorted(owed))
+            ended += [run for run in again if run.state in _ENDED]
         found = [
             (run, await left_open(self._parts, run)) for run in ended if run.state_name != REFUSED
         ]
         # A run that crashed before it opened its own execution still owes it.
-        return [
+        to_repair = [
             (run, executions)
             for run, executions in found
             if executions or (run.opens_its_own and await runs_again(self._parts, run))
         ]
+        if is_long:
+            self._owed &= {run.id for run, _ in to_repair}
+        return to_repair
 
     @property
     def _is_long(self) -> bool:
@@ -79,9 +90,14 @@ class EndedRuns(Drift[tuple[FlowRunView, list[Stored[ExecutionRecord]]]]):
 
     async def act(self, found: tuple[FlowRunView, list[Stored[ExecutionRecord]]]) -> bool:
         run, executions = found
+        self._owed.add(run.id)
         if await runs_again(self._parts, run):
-            return await reschedule(self._parts, run, run.message or "the worker stopped")
-        return any(await asyncio.gather(*(end(self._parts, stored, run) for stored in executions)))
+            repaired = await reschedule(self._parts, run, run.message or "the worker stopped")
+        else:
+            ends = (end(self._parts, stored, run) for stored in executions)
+            repaired = any(await asyncio.gather(*ends))
+        self._owed.discard(run.id)  # no error kept it from its repair
+        return repaired
 
 
 async def runs_again(parts: Parts, run: FlowRunView) -> bool:

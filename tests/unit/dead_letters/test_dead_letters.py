@@ -91,6 +91,36 @@ async def test_the_same_letter_collected_twice_is_one(store: RecordStore) -> Non
     assert first == again
 
 
+async def test_what_comes_back_to_a_letter_that_cannot_be_read_is_a_letter_of_its_own(
+    store: RecordStore,
+) -> None:
+    replayed = a_dead_letter()
+    first = await dead_letters.keep(store, QUEUE.name, replayed)
+    await put_unreadable(store, DeadLetterRecord, A_TENANT, id=first.record.id)
+    headers = {**replayed.headers, dead_letters.LETTER_ID: first.record.id}
+
+    stored = await dead_letters.keep(store, QUEUE.name, replace(replayed, headers=headers))
+
+    assert ("waiting", 1) == (stored.record.status, stored.record.times)
+
+
+async def test_a_letter_whose_record_cannot_be_read_is_kept_beside_it_once(
+    store: RecordStore,
+) -> None:
+    message = a_dead_letter()
+    first = await dead_letters.keep(store, QUEUE.name, message)
+    await put_unreadable(store, DeadLetterRecord, A_TENANT, id=first.record.id)
+
+    beside = await dead_letters.keep(store, QUEUE.name, message)
+    again = await dead_letters.keep(store, QUEUE.name, message)
+
+    assert beside == again
+    assert first.record.id != beside.record.id
+    assert message.body == dead_letters.content_of(
+        await dead_letters.read_body(store, beside.record)
+    )
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from api.reconciler import Drift, Parts
+from api.reconciler.kinds import ended_runs
 from api.reconciler.kinds.ended_runs import RESCHEDULES_MAX, EndedRuns
 from api.reconciler.kinds.lost_runs import LostRuns
 from api.reconciler.kinds.overdue import OverdueExecutions
@@ -544,6 +546,34 @@ async def test_what_has_joined_a_run_ends_with_it_though_the_run_does_not_list_i
     assert 1 == await EndedRuns(scene.parts).look()
     assert {"cancelled"} == {(await scene.now(one)).status for one in (first, joined)}
     assert "running" == (await scene.now(elsewhere)).status
+
+
+async def test_what_an_error_kept_from_its_end_ends_later_however_long_ago_its_run_ended(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = await scene.given(status="running", flow_run_id="failed")
+    scene.prefect_knows(
+        a_flow_run(
+            id="failed",
+            state="failed",
+            state_name="Failed",
+            state_at=now() - timedelta(hours=2),  # the first look covers days, each later one less
+            execution_ids=[execution.id],
+        )
+    )
+    every_look_is_long = (3600.0 * look for look in count())
+    monkeypatch.setattr(ended_runs, "monotonic", lambda: next(every_look_is_long))
+
+    async def fails(*_: object) -> None:
+        raise ValueError("damaged")
+
+    drift = EndedRuns(scene.parts)
+    with monkeypatch.context() as damaged:
+        damaged.setattr(transitions, "fail", fails)
+        assert (0, 0) == (await drift.look(), await drift.look())
+
+    assert (1, 0) == (await drift.look(), await drift.look())
+    assert "failed" == (await scene.now(execution)).status
 
 
 async def test_ended_runs_are_listed_again_only_for_a_moment(scene: Scene) -> None:
