@@ -35,8 +35,8 @@ HELD_UP = Gauge(
 )
 UNSTARTED = Gauge(
     "workflow_orchestrator_dispatch_flow_runs_unstarted",
-    "Flow runs that this listener started and of which no worker has reported yet that "
-    "its requests are out",
+    "Flow runs that this listener knows of, those of other listeners included, and of which no "
+    "worker has reported yet that its requests are out",
 )
 START_SECONDS = Histogram(
     "workflow_orchestrator_dispatch_start_seconds",

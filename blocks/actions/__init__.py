@@ -1,1 +1,3 @@
-"""The actions on an execution: start, cancel, retry; one function each, for every caller."""
+"""The actions on an execution, one function each for every caller: start, rerun, cancel, retry,
+fail.
+"""

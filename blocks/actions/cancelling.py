@@ -91,5 +91,6 @@ async def end_suspended_run(flow_runs: FlowRuns, execution: ExecutionRecord) -> 
     except (Unavailable, NotFound) as error:
         # Resumed some day, it finds its execution ended and does nothing.
         log.warning(
-            "flow run %s of a cancelled execution stays suspended: %s", execution.flow_run_id, error
+            "flow run %s of an execution that has ended stays suspended: %s",
+            *(execution.flow_run_id, error),
         )

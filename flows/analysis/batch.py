@@ -67,7 +67,7 @@ class AnalysisBatch:
         self._asked = 0
         self._add(analyses)
         self.offered = Inbox[str]()
-        """Ids of executions that dispatchers send to this run, for `open_run.take_more`."""
+        """Ids of executions that dispatchers send to this run, for `OpenRun.take_more`."""
         self.is_open = is_open
         """Whether the run goes on when all its executions have ended: more may join them."""
         self.idle_since: float | None = None

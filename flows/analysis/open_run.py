@@ -2,7 +2,8 @@
 run of their own would take most of a lone one's time, and most of what Prefect does for a backlog.
 
 Prefect knows nothing of this: a run carries what its parameters list. So what joins it is sent by
-signal, is the run's by its claim, and stands in the parameters when the run is over.
+signal, is the run's by its claim, and stands in the parameters when the run is over, of a large one
+before.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 
 AT_MOST_SECONDS = 60.0
 """So long it is open, then the next run begins: people look for runs by what is in their names, and
-that is brought up to date at a run's end.
+that is brought up to date at a run's end, of a large one now and then.
 """
 
 SHOWN_FROM = 10

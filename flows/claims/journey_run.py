@@ -220,7 +220,12 @@ class JourneyRun:
         except Exception as error:  # of any kind: one phase must not end the others
             code, reason = phases.failure_of(error)
             level = logging.ERROR if code == "phase-error" else logging.WARNING
-            log.log(level, "%s of %s failed: %s", _title(record), record.user_id, reason)
+            log.log(
+                level,
+                "%s of %s failed: %s",
+                *(_title(record), record.user_id, reason),
+                exc_info=error if code == "phase-error" else None,
+            )
             after = await rounds.fail(store, bus, begun, code, reason, previous=previous)
         else:
             after = await self._complete(begun, done, previous)

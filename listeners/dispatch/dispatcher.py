@@ -57,7 +57,7 @@ claimed.
 
 
 _ANSWER_SECONDS = 10.0
-"""How long a busy Prefect may take to make a flow run."""
+"""So long without an answer, dispatch counts as held up; the request itself goes on."""
 
 _SAME_RUN_TRIES = 10
 """How often a flow run is requested before its executions go back into the queue."""
@@ -83,8 +83,8 @@ class _Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dispatcher:
-    """Gives pending executions to Prefect. `submit` never waits; `run` works until
-    it is cancelled.
+    """Gives pending executions to Prefect, or to runs that are open. `submit` never waits; `run`
+    works until it is cancelled.
     """
 
     def __init__(

@@ -31,8 +31,8 @@ class UnwokenJourneys(Drift[Due]):
 
 
 class UnclosedPhases(Drift[Due]):
-    """They are closed: their journey was ended from outside, by a person or with its flow run. A
-    retry of it requests them once more.
+    """They are closed: their journey was ended from outside, by a person, by an error or with its
+    flow run. A retry of it requests them once more.
     """
 
     kind = "unclosed_phase"

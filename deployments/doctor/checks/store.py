@@ -5,6 +5,7 @@ from time import monotonic
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ApprovalRecord, DispatchPolicy, ExecutionRecord, StepRecord
 from blocks.contracts.records.audit import AuditEntry
+from blocks.contracts.records.claims import ClaimRecord
 from blocks.contracts.records.dead_letters import DeadLetterRecord
 from blocks.ports import Query, Unavailable
 from deployments.doctor.connections import Connections
@@ -17,6 +18,7 @@ ONE_OF_EACH = (
     ApprovalRecord,
     DeadLetterRecord,
     AuditEntry,
+    ClaimRecord,
 )
 """A kind of record of each container."""
 

@@ -14,6 +14,7 @@ from prefect.client.orchestration import PrefectClient
 
 from blocks.contracts.ids import SYSTEM_TENANT
 from blocks.contracts.records import ExecutionRecord, Look
+from blocks.contracts.records.base import CONTAINERS
 from blocks.dead_letters.letters import keep
 from blocks.ports import Delivery, Message, QueueView, Reject, Verdict
 from blocks.services import open_bus, open_store
@@ -21,6 +22,7 @@ from blocks.settings import Settings, load_settings
 from blocks.topology import intake_queue, topology
 from deployments.doctor.checks import broker, clocks, dead_letters, processes, reconciler, work
 from deployments.doctor.checks.approvals import approvals
+from deployments.doctor.checks.store import ONE_OF_EACH
 from deployments.doctor.checks.table import examine
 from deployments.doctor.connections import Connections
 from deployments.doctor.finding import Finding, failed, in_words, ok, warning, worst
@@ -65,6 +67,10 @@ def not_ok(findings: Sequence[Finding]) -> list[tuple[str, str]]:
 
 
 # --- what lies too long ---------------------------------------------------------------------------
+
+
+def test_every_container_is_looked_at() -> None:
+    assert sorted(CONTAINERS) == sorted(kind.container for kind in ONE_OF_EACH)
 
 
 async def test_young_executions_are_no_trouble(connections: Connections) -> None:
