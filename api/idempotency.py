@@ -76,7 +76,9 @@ def idempotent(store: RecordStore, *route_handlers: HTTPRouteHandler) -> Router:
 
 
 class Idempotency(ASGIMiddleware):
-    """Answers a repeated request in place of its route; 5xx, 400, 404 and 412 free the key."""
+    """Answers a repeated request in place of its route. Only success, 409, 410 and 422 are kept;
+    any other answer frees the key.
+    """
 
     scopes = (ScopeType.HTTP,)
 

@@ -81,7 +81,8 @@ async def list_approvals(
         Bound | None, moment("createdBefore", "Only those created before that")
     ] = None,
     overdue: Annotated[
-        bool, QueryParameter(description="Only those that are pending past their `dueAt`")
+        bool,
+        QueryParameter(description="Only those that are pending past their `dueAt` or `expiresAt`"),
     ] = False,
     mine: Annotated[
         bool,

@@ -3,7 +3,7 @@
 from time import monotonic
 
 AT_ONCE_MAX = 200
-"""Packets; a page that follows as many syncs as it may sends a third of that when it connects."""
+"""Packets; a page that follows as many syncs as it may sends a quarter of that when it connects."""
 
 PER_SECOND = 10.0
 

@@ -5,8 +5,10 @@
 | none | requested | requested |
 | requested, not begun | repeated | merged into it (lists of phases 3 and 4), else in its place |
 | running, or its end not announced | repeated | queued: the next round |
-| completed | repeated | the next round; of a payout, or a paid claim: ignored, on the log |
+| completed | repeated | the next round; of a paid claim: ignored, on the log |
 | failed | requested once more | the next round |
+
+A payout of another amount or currency than the first is ignored, and on the log, in each of them.
 """
 
 from contextlib import suppress

@@ -11,3 +11,4 @@ from blocks.files.files import Files as Files
 from blocks.files.files import FilesUnavailable as FilesUnavailable
 from blocks.files.files import open_files as open_files
 from blocks.files.folder import Folder as Folder
+from blocks.files.folder import key_of_unfinished as key_of_unfinished

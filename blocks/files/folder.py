@@ -1,6 +1,7 @@
 """Objects as files in a folder that is for its owner alone."""
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from blocks.processes.private_files import FILE_MODE, private_folder
+
+_UNFINISHED = re.compile(r"(?P<folder>(?:.*/)?)\.(?P<name>[^/]+)\.[0-9a-f]{16}")
+
+
+def key_of_unfinished(key: str) -> str | None:
+    """The key under which a file was to be found that its writer, killed, left under this one; None
+    of every other file.
+    """
+    found = _UNFINISHED.fullmatch(key)
+    return found and found["folder"] + found["name"]
 
 
 class Folder:
@@ -34,7 +45,7 @@ class Folder:
             shutil.copyfileobj(content, file)
 
     def keys(self, prefix: str) -> list[str]:
-        """With those that a killed writer left unfinished, whose names begin with a dot."""
+        """With those that a killed writer left unfinished: `key_of_unfinished`."""
         found = self._path(prefix).rglob("*")
         return sorted(
             path.relative_to(self._root.resolve()).as_posix() for path in found if path.is_file()

@@ -89,7 +89,7 @@ async def notify(
 ) -> Sent | Withheld:
     """The message was taken by a transport now, or need not be sent, and both are recorded.
 
-    `key` names what is notified of, and `state` how it stands. Takes up to two minutes. Raises
+    `key` names what is notified of, and `state` how it stands. Takes up to three minutes. Raises
     `NotDelivered` once all attempts are used up: then the next call under this key tries again.
     """
     message = msgspec.structs.replace(message, recipient=message.recipient or settings.recipient)

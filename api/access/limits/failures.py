@@ -26,7 +26,9 @@ REASONS: Mapping[type[Exception], str] = {
     TenantMissing: "no tenant",
     TenantMismatch: "another tenant",
 }
-"""What an entry in the audit log calls each error that is answered 401."""
+"""What an entry in the audit log calls each error for which a credential was not accepted: 401, and
+403 for another tenant.
+"""
 
 
 class Failures:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from blocks.contracts.reading.normalised import Normalised
-from blocks.files import FileMissing, Files
+from blocks.files import FileMissing, Files, key_of_unfinished
 from blocks.operations.backups.errors import BackupFailed
 from blocks.operations.backups.manifest import Manifest
 
@@ -105,9 +105,9 @@ async def newest_verified(files: Files, database: str) -> Backup | None:
 
 
 async def unfinished(files: Files, database: str) -> list[str]:
-    """Keys of files that a killed writer left in a folder."""
+    """Keys of files of backups that a killed writer left in a folder."""
     keys = await files.keys(f"{database}/")
-    return [key for key in keys if key.rpartition("/")[2].startswith(".")]
+    return [key for key in keys if (to := key_of_unfinished(key)) and _named(to, database)]
 
 
 async def write_manifest(files: Files, manifest: Manifest) -> None:

@@ -2,8 +2,7 @@
 
 Contract: a rotated file lies beside its log, as `app.log.20261129T000000Z`, compressed with `.gz`
 behind; nothing else is ever compressed or deleted. A log is renamed, and whoever writes it goes on
-writing the renamed file until it opens a new one, so no line is lost. Pitfalls: a writer in another
-container, or of another user, is not seen while it has a file open: the quiet time protects it.
+writing the renamed file until it opens a new one, so no line is lost.
 """
 
 from blocks.operations.log_files.compressing import compress_old as compress_old

@@ -253,8 +253,8 @@ def cancel_execution(id: str, tenant: str, reason: str, actor: str) -> None:
 @tenant_option
 @as_option
 def retry_execution(id: str, tenant: str, actor: str) -> None:
-    """Retry an execution that failed or was cancelled, under the same id; steps that succeeded are
-    kept.
+    """Retry an execution that failed or was cancelled, or a journey that waits with a failed step,
+    under the same id; steps that succeeded are kept.
 
     \b
     Examples:

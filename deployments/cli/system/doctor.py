@@ -17,7 +17,7 @@ def doctor(as_json: bool, fix: bool) -> None:
     overdue work, clocks, and the reconciler: one line each, what was found and what to do. Nothing
     is changed without --fix.
 
-    \b Exit code, as monitoring expects of a plugin: 0 all is well, 1 warnings, 2 something does not
+    Exit code, as monitoring expects of a plugin: 0 all is well, 1 warnings, 2 something does not
     work.
 
     \b

@@ -132,6 +132,7 @@ def test_every_command_explains_itself_with_an_example(path: tuple[str, ...]) ->
     answer = CliRunner().invoke(cli, [*path, "--help"], obj={}, prog_name="orchestrator")
     assert answer.exit_code == 0
     assert f"orchestrator {' '.join(path)}" in answer.output.split("Examples:")[1]
+    assert "\b" not in answer.output, "text stands on the line of a `\\b`"
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ PAGES = [
     if BLOCK.search(page.read_text())
 ]
 
-FROM_THE_TEXT = "import logging; log: logging.Logger; url: str; key: str; tenant: str"
+FROM_THE_TEXT = "url: str; key: str; tenant: str"
 """What the text around a block says of the names in it; it takes the first line, where the page
 has its title."""
 

@@ -1,13 +1,21 @@
 """Which backups may go: for any history, what is needed stays."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blocks.operations.backups.catalogue import Backup, Evidence, archive_key, backup_name
+from blocks.files import open_files
+from blocks.operations.backups.catalogue import (
+    Backup,
+    Evidence,
+    archive_key,
+    backup_name,
+    unfinished,
+)
 from blocks.operations.backups.retention import cleanable
 from blocks.settings import load_settings
 
@@ -72,6 +80,19 @@ def test_what_is_unverified_goes_once_a_newer_one_is_verified(differs: bool | No
 
     assert ([], []) == (before.expired, before.left_behind)
     assert [left.name] == after.left_behind
+
+
+async def test_of_files_that_begin_with_a_dot_only_backups_of_a_killed_writer_are_unfinished(
+    tmp_path: Path,
+) -> None:
+    files = open_files("kept", "archives", str(tmp_path), setting="BACKUP_URL")
+    archive = f".{archive_key(backup_name('shop', NOW)).rpartition('/')[2]}"
+    left = f"shop/{archive}.0123456789abcdef"
+    others = [".gitkeep", f"{archive}.0123", archive, ".notes.txt.0123456789abcdef"]
+    for key in (left, *(f"shop/{name}" for name in others)):
+        await files.write(key, b"")
+
+    assert [left] == await unfinished(files, "shop")
 
 
 def test_evidence_without_its_archive_is_no_backup() -> None:
