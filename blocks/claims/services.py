@@ -67,7 +67,9 @@ class ClaimServices:
         circuits: Circuits | None = None,
     ) -> None:
         self._settings = settings
-        self._calls = ServiceCalls(retries=retries, circuits=circuits)
+        self._calls = ServiceCalls(
+            token=settings.services_token, retries=retries, circuits=circuits
+        )
 
     async def __aenter__(self) -> Self:
         await self._calls.__aenter__()

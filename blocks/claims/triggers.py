@@ -14,12 +14,13 @@ from msgspec.structs import replace
 from blocks.claims import claims, journeys, moving, requests
 from blocks.clock import utc_now
 from blocks.contracts import ids
+from blocks.contracts.claims.findings import Match
 from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore
 from blocks.processes import fault_points
-from blocks.queries import every
+from blocks.queries import every, those
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
 
@@ -47,10 +48,27 @@ async def accept(
     """The trigger is durable, and whoever carries the journey finds it.
 
     `since`, of a phase that follows from another: when that one was requested. A request of the
-    phase that came after it stands, whatever its content. Raises `Unavailable`.
+    phase that came after it stands, whatever its content. Of matches for several journeys, each
+    accepts its own; returns what became of the newest's. Raises `Unavailable`.
     """
     await enter_in_directory(store, tenant_id)
     trigger = await _of_open_onboarding(store, tenant_id, trigger)
+    accepted = [
+        await _accept(store, bus, tenant_id, part, triggered_by, actor, since)
+        for part in await _by_sync(store, tenant_id, trigger)
+    ]
+    return accepted[-1]
+
+
+async def _accept(
+    store: RecordStore,
+    bus: EventBus,
+    tenant_id: str,
+    trigger: PhaseTrigger,
+    triggered_by: str,
+    actor: str | None,
+    since: datetime | None,
+) -> Accepted:
     claim = await _claim_of(store, tenant_id, trigger)
     trigger = await _in_currency_of(store, claim, trigger)
     of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
@@ -99,6 +117,40 @@ async def _of_open_onboarding(
         if one.record.sync_id.startswith(begun_by_default):
             return replace(trigger, sync_id=one.record.sync_id)
     return trigger
+
+
+async def _by_sync(store: RecordStore, tenant_id: str, trigger: PhaseTrigger) -> list[PhaseTrigger]:
+    """Matches under a sync id that no journey has are of the syncs that have named their claims,
+    the newest last; it has those, too, whose claims are not known.
+
+    Source: the platform's matching worker, which calls the sync by the id of its own job. Otherwise
+    the journey that found the claims would wait for its phase 4 for ever.
+    """
+    if trigger.phase != 4 or not trigger.matches:
+        return [trigger]
+    if await journeys.find_journey(store, journeys.new_journey(tenant_id, trigger)) is not None:
+        return [trigger]
+    matches = {
+        ids.claim_key(tenant_id, trigger.user_id, match.claim_id): match
+        for match in trigger.matches
+    }
+    known = await those(store, tenant_id, ClaimRecord, matches, skips_unreadable=True)
+    found = sorted((one.record for one in known.values()), key=lambda claim: claim.created_at)
+    by_sync: dict[str, list[Match]] = {}
+    unnamed: set[str] = set()
+    for claim in found:
+        if claim.sync_id not in by_sync and claim.sync_id not in unnamed:
+            if await claims.has_own_journey(store, claim):
+                unnamed.add(claim.sync_id)
+            else:
+                by_sync[claim.sync_id] = []
+        if claim.sync_id in by_sync:
+            by_sync[claim.sync_id].append(matches.pop(claim.id))
+    if not by_sync:
+        return [trigger]
+    [*_, newest] = by_sync.values()
+    newest += matches.values()
+    return [replace(trigger, sync_id=sync, matches=its) for sync, its in by_sync.items()]
 
 
 async def _in_currency_of(

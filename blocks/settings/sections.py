@@ -374,6 +374,8 @@ class Claims(_Section, frozen=True, kw_only=True):
     submission_url: str
     rejections_url: str
     payments_url: str
+    services_token: str
+    """Sent to each of them as `Authorization: Bearer`; empty: none."""
     call_seconds: Seconds
     """So long one call of a service may take."""
     sync_seconds: Seconds
@@ -392,6 +394,9 @@ class Claims(_Section, frozen=True, kw_only=True):
     `s3://bucket/prefix`, `abfs://container@account.dfs.core.windows.net/prefix`.
     """
     log_kept_days: Days
+
+    def __repr__(self) -> str:
+        return f"Claims(tenant={self.tenant!r}, internal_address={self.internal_address!r})"
 
 
 class FeatureFlags(_Section, frozen=True, kw_only=True):

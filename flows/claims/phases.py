@@ -8,6 +8,7 @@ workflow contract.
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from math import floor
 from typing import Any
 
 import msgspec
@@ -159,8 +160,8 @@ async def _match(work: Work) -> Done:
 
 
 def _mean_percent(found: list[Claim]) -> int:
-    """Of the claims' confidences; 0 without a claim."""
-    return round(sum(claim.confidence for claim in found) / len(found) * 100) if found else 0
+    """Of the claims' confidences, half up as in the source; 0 without a claim."""
+    return floor(sum(claim.confidence for claim in found) / len(found) * 100 + 0.5) if found else 0
 
 
 async def _route_claims(work: Work) -> Done:

@@ -71,7 +71,14 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 class ServiceCalls:
     """Connections to the services; lives as long as its process, or as one flow run."""
 
-    def __init__(self, *, retries: Retries | None = None, circuits: Circuits | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        token: str = "",
+        retries: Retries | None = None,
+        circuits: Circuits | None = None,
+    ) -> None:
+        self._token = token
         self._retries = retries or Retries()
         self._circuits = circuits or OF_PROCESS
         self._slots: dict[Service, asyncio.Semaphore] = defaultdict(
@@ -146,6 +153,8 @@ class ServiceCalls:
             b"accept-encoding": b"identity",  # what unpacks to more than it seems is not read
             b"idempotency-key": call.key.encode(),
         }
+        if self._token:
+            headers[b"authorization"] = f"Bearer {self._token}".encode()
         try:
             async with (
                 asyncio.timeout(call.limit_seconds),

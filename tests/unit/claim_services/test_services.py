@@ -110,6 +110,21 @@ async def test_a_service_is_asked_as_the_platform_documents(
     )
 
 
+@pytest.mark.parametrize(
+    ("token", "shown"), [("", None), ("of-the-platform", "Bearer of-the-platform")]
+)
+async def test_a_service_is_shown_the_credential_that_it_asks_for(
+    token: str, shown: str | None
+) -> None:
+    async with canned_http() as (served, url):
+        settings = settings_at(url, services_token=token)
+        async with ClaimServices(settings, circuits=Circuits()) as services:
+            await services.submit("u", "c-1", "key")
+
+    assert [shown] == [request.headers.get("authorization") for request in served.received]
+    assert not token or token not in repr(settings)
+
+
 async def test_a_service_with_an_address_of_its_own_is_asked_there() -> None:
     async with canned_http() as (served, url):
         settings = settings_at("http://127.0.0.1:9", submission_url=f"{url}/own")

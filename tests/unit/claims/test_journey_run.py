@@ -69,6 +69,22 @@ async def test_the_log_has_each_phase_in_order_and_once(here: Carried) -> None:
     assert all(line.created_at >= lines[7].created_at for line in of_claims)
 
 
+async def test_a_journey_whose_matches_come_under_the_id_of_a_matching_job_ends(
+    here: Carried,
+) -> None:
+    """As the platform's matching worker sends them."""
+    await here.platform.fault(Fault(kind="later", service="matching"))
+    found = [{"claim_id": "c-1", "confidence": 0.9}]
+    journey = await here.triggered(3, claims=found)
+    assert [3] == [phase.phase for phase in await here.phases(journey.id)]
+
+    matched = await here.triggered(4, sync_id="job-7", matches=found)
+    paid = await here.triggered(7, amount=100)
+
+    assert journey.id == matched.id == paid.id
+    assert ("completed", 7) == (paid.status, (paid.results or {})["phase"])
+
+
 async def test_a_payout_is_charged_once_and_its_packet_opens(here: Carried, tmp_path: Path) -> None:
     journey = await here.triggered(1)
     claim = (await here.claims(journey.id))[0]

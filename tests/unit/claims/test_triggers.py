@@ -15,6 +15,7 @@ from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.executions import transitions
 from blocks.ports import EventBus, RecordStore, Stored
+from blocks.queries import every
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.journeys.triggers import A_USER, Died, Fuse, Fused, a_trigger
 
@@ -65,8 +66,11 @@ class Journey:
     async def name(self, sync: str = "sync-1", **facts: Any) -> Stored[ClaimRecord]:
         await self.accept(1, sync_id=sync)
         journey = await journeys.read_journey(self.store, A_TENANT, sync, A_USER)
-        found = Claim(claim_id="c-1", **facts)
+        found = Claim(**{"claim_id": "c-1", **facts})
         return await claims.name_claim(self.store, self.bus, journey.record, found)
+
+    async def opened(self) -> list[str]:
+        return [one.record.id async for one in every(self.store, A_TENANT, ExecutionRecord)]
 
 
 @pytest.fixture
@@ -296,6 +300,71 @@ async def test_a_claim_stays_with_the_first_sync_that_named_it(journey: Journey)
     await journey.name("sync-2")
 
     assert SYNC_1 == (await journey.claim()).execution_id
+
+
+async def test_matches_under_the_id_of_a_matching_job_are_of_the_sync_that_found_their_claims(
+    journey: Journey,
+) -> None:
+    await journey.name()
+    job: dict[str, Any] = {"sync_id": "job-7", "matches": [{"claim_id": "c-1"}]}
+
+    accepted = await journey.accept(4, **job)
+    again = await journey.accept(4, **job)
+
+    assert (SYNC_1, "sync-1", "requested") == (
+        accepted.execution_id,
+        accepted.sync_id,
+        accepted.outcome,
+    )
+    assert "repeated" == again.outcome
+    assert [SYNC_1] == await journey.opened()
+    assert ["c-1"] == [match.claim_id for match in (await journey.phase(4)).record.trigger.matches]
+
+
+async def test_matches_of_several_syncs_are_each_of_its_own_and_unknown_ones_of_the_newest(
+    journey: Journey,
+) -> None:
+    await journey.name("sync-1", claim_id="c-1")
+    await journey.name("sync-2", claim_id="c-2")
+    await journey.accept(5, claim_id="c-3")
+    sent = [{"claim_id": f"c-{number}"} for number in (4, 3, 2, 1)]
+
+    accepted = await journey.accept(4, sync_id="job-7", matches=sent)
+
+    newest = await journey.phase(4, ids.journey_id(A_TENANT, A_USER, "sync-2"))
+    assert newest.record.execution_id == accepted.execution_id
+    assert ["c-2", "c-4", "c-3"] == [one.claim_id for one in newest.record.trigger.matches]
+    first = (await journey.phase(4)).record.trigger
+    assert ["c-1"] == [match.claim_id for match in first.matches]
+
+
+@pytest.mark.parametrize("phase", [None, 5])
+async def test_matches_whose_claims_no_sync_has_named_open_a_journey(
+    journey: Journey, phase: int | None
+) -> None:
+    if phase:
+        await journey.accept(phase)
+
+    accepted = await journey.accept(4, sync_id="job-7", matches=[{"claim_id": "c-1"}])
+
+    assert "job-7" == accepted.sync_id
+
+
+async def test_matches_of_a_sync_that_is_known_stay_there(journey: Journey) -> None:
+    await journey.name()
+    await journey.accept(1, sync_id="sync-2")
+
+    accepted = await journey.accept(4, sync_id="sync-2", matches=[{"claim_id": "c-1"}])
+
+    assert "sync-2" == accepted.sync_id
+
+
+async def test_a_discovery_that_comes_from_outside_too_is_one(journey: Journey) -> None:
+    counts = {"orders_count": 5, "inventory_items": 2}
+    followed = replace(a_trigger(2, **counts), seller_id="a-seller")
+    await triggers.accept(journey.store, journey.bus, A_TENANT, followed)
+
+    assert "repeated" == (await journey.accept(2, **counts)).outcome
 
 
 async def test_a_default_sync_id_that_is_spelled_out_can_be_joined(journey: Journey) -> None:

@@ -1,5 +1,8 @@
 """docs/settings.md and `default.yaml` say what every setting is."""
 
+import pytest
+
+from blocks.settings import load_settings
 from blocks.settings.environment.names import secret_variables
 from blocks.settings.environment.table import described
 from blocks.settings.keys import setting_keys
@@ -21,6 +24,16 @@ def test_a_unit_follows_from_the_name_and_the_type() -> None:
         units["RABBITMQ_PREFETCH"],
         units["PORT"],
     )
+
+
+@pytest.mark.parametrize("ending", ["_TOKEN", "_KEY", "_SECRET"])
+def test_no_secret_is_in_the_representation_of_the_settings(ending: str) -> None:
+    secret = "hunter2" * 8
+    secrets = (one.variable for one in described() if one.is_secret and one.variable)
+    given = {variable: secret for variable in secrets if variable.endswith(ending)}
+
+    assert given
+    assert secret not in repr(load_settings(given))
 
 
 def test_what_is_a_secret_or_may_hold_one_is_marked() -> None:
