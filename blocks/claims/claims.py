@@ -55,7 +55,7 @@ async def name_claim(
             stored = await store.read(journey.tenant_id, ClaimRecord, key)
         claim = stored.record
         if claim.execution_id != journey.id:
-            if not await has_own_journey(store, claim):
+            if not await _has_own_journey(store, claim):
                 return stored
             facts |= {
                 "execution_id": journey.id,
@@ -121,16 +121,13 @@ def _was_refused(claim: ClaimRecord, case_id: str | None) -> bool:
     return claim.status == "rejected" and case_id is not None and case_id == claim.amazon_case_id
 
 
-async def has_own_journey(store: RecordStore, claim: ClaimRecord) -> bool:
+async def _has_own_journey(store: RecordStore, claim: ClaimRecord) -> bool:
     """Whether no sync has named it: its journey knows of no sync, whatever its sync id is."""
     try:
         stored = await store.read(claim.tenant_id, ExecutionRecord, claim.execution_id)
     except NotFound:
         return True
-    if journey_input(stored.record).named_by_claim:
-        return True
-    phases = await journeys.phases_of(store, claim.tenant_id, claim.execution_id)
-    return all(phase.record.claim_key for phase in phases)
+    return not await journeys.knows_a_sync(store, stored.record)
 
 
 def _facts(found: Claim) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """Journeys: found, opened, woken when there is work."""
 
+import asyncio
 import hashlib
+from collections.abc import Collection
 from contextlib import suppress
+from itertools import compress
+from typing import Any
 
 import msgspec
 
@@ -11,6 +15,8 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.phases import WORKFLOW
 from blocks.contracts.claims.requests import PhaseTrigger
+from blocks.contracts.claims.workflow import journey_input
+from blocks.contracts.reading.uuids import spellings
 from blocks.contracts.records import ExecutionRecord, Trigger
 from blocks.contracts.records.claims import (
     ClaimRecord,
@@ -19,9 +25,19 @@ from blocks.contracts.records.claims import (
     PhaseRecord,
 )
 from blocks.executions import transitions
-from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored
-from blocks.queries import every
+from blocks.ports import (
+    AlreadyExists,
+    Contains,
+    EventBus,
+    NotFound,
+    Query,
+    RecordStore,
+    Stored,
+)
+from blocks.queries import every, those
 from blocks.updates import update
+
+_AT_ONCE = 16
 
 
 def new_journey(
@@ -75,19 +91,50 @@ async def open_journey(store: RecordStore, new: ExecutionRecord) -> None:
 async def read_journey(
     store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None = None
 ) -> Stored[ExecutionRecord]:
-    """The journey under this sync id, of this user or, without one, the newest of any user of the
-    tenant. Raises `NotFound`.
+    """The journey under this sync id, or one that has done a phase under it, of this user or,
+    without one, the newest of any user of the tenant. Raises `NotFound`.
     """
+    of_user: dict[str, Any] = {}
     if user_id is not None:
-        journey_id = ids.journey_id(tenant_id, user_id, sync_id)
-        return await store.read(tenant_id, ExecutionRecord, journey_id)
-    of_sync = {"sync_id": sync_id}
+        of_user = {"user_id": spellings(user_id)}
+        with suppress(NotFound):
+            journey_id = ids.journey_id(tenant_id, user_id, sync_id)
+            return await store.read(tenant_id, ExecutionRecord, journey_id)
+    of_sync = {"sync_id": sync_id, **of_user}
     async for phase in every(store, tenant_id, PhaseRecord, of_sync, newest_first=True):
         return await store.read(tenant_id, ExecutionRecord, phase.record.execution_id)
     # The phases of a claim that was joined lie with the sync that named it; the log stays.
-    async for line in every(store, tenant_id, PhaseLogEntry, of_sync, newest_first=True):
-        return await store.read(tenant_id, ExecutionRecord, line.record.execution_id)
+    for names in (of_sync, {"other_sync_ids": Contains(sync_id), **of_user}):
+        async for line in every(store, tenant_id, PhaseLogEntry, names, newest_first=True):
+            return await store.read(tenant_id, ExecutionRecord, line.record.execution_id)
     raise NotFound(f"there is no journey of sync {sync_id[:80]}")
+
+
+async def of_syncs(
+    store: RecordStore, tenant_id: str, execution_ids: Collection[str]
+) -> list[ExecutionRecord]:
+    """Those of these journeys that know of a sync, the newest last. One that cannot be read, or
+    whose phases cannot, is none of them.
+    """
+    found = await those(store, tenant_id, ExecutionRecord, execution_ids, skips_unreadable=True)
+    known = sorted((one.record for one in found.values()), key=lambda one: one.created_at)
+    of_syncs: list[ExecutionRecord] = []
+    for start in range(0, len(known), _AT_ONCE):
+        part = known[start : start + _AT_ONCE]
+        know = (knows_a_sync(store, journey, skips_unreadable=True) for journey in part)
+        of_syncs += compress(part, await asyncio.gather(*know))
+    return of_syncs
+
+
+async def knows_a_sync(
+    store: RecordStore, journey: ExecutionRecord, *, skips_unreadable: bool = False
+) -> bool:
+    """Whether a phase of the journey is about a sync, and not about a claim."""
+    if journey_input(journey).named_by_claim:
+        return False
+    of_sync = {"execution_id": journey.id, "claim_key": None}
+    wanted = Query(PhaseRecord, of_sync, limit=1, skips_unreadable=skips_unreadable)
+    return bool((await store.query(journey.tenant_id, wanted)).items)
 
 
 async def phases_of(

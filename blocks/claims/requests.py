@@ -52,7 +52,12 @@ async def request(
         return "ignored"
     known = stored.record
     if since is not None and known.requested_at >= since:
-        return "repeated"
+        rest = _rest_of(requested.trigger, known)
+        if requested.triggered_by in _causes(known) or not (rest.claims or rest.matches):
+            return "repeated"
+        if known.status == "failed":  # and what has failed is in the next round, too
+            rest = _merged(known.trigger, rest)
+        requested = replace(requested, trigger=rest)
     if known.status != "failed" and requested.trigger.digest in _digests(known):
         return "repeated"
     if reason := _ignored_for(requested, claim, known):
@@ -94,6 +99,22 @@ def next_round(known: PhaseRecord, trigger: PhaseTrigger, triggered_by: str) -> 
         "announced_at": None,
         "cleaned_at": None,
     }
+
+
+def _rest_of(trigger: PhaseTrigger, known: PhaseRecord) -> PhaseTrigger:
+    """The trigger, of those claims alone that were not requested before: what was stands."""
+    before = [one for one in (known.trigger, known.next_trigger) if one]
+    found = {claim.claim_id for one in before for claim in one.claims}
+    matched = {match.claim_id for one in before for match in one.matches}
+    return replace(
+        trigger,
+        claims=[claim for claim in trigger.claims if claim.claim_id not in found],
+        matches=[match for match in trigger.matches if match.claim_id not in matched],
+    )
+
+
+def _causes(known: PhaseRecord) -> set[str]:
+    return {known.triggered_by, *([known.next_triggered_by] if known.next_trigger else [])}
 
 
 def _digests(known: PhaseRecord) -> set[str]:

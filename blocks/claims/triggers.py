@@ -16,6 +16,7 @@ from blocks.clock import utc_now
 from blocks.contracts import ids
 from blocks.contracts.claims.findings import Match
 from blocks.contracts.claims.requests import PhaseTrigger
+from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore
@@ -32,7 +33,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     phase_record_id: str
     outcome: requests.Outcome
     sync_id: str
-    """The journey's, which a claim's trigger may have called otherwise."""
+    """The journey's, which the trigger may have called otherwise."""
 
 
 async def accept(
@@ -48,14 +49,14 @@ async def accept(
     """The trigger is durable, and whoever carries the journey finds it.
 
     `since`, of a phase that follows from another: when that one was requested. A request of the
-    phase that came after it stands, whatever its content. Of matches for several journeys, each
-    accepts its own; returns what became of the newest's. Raises `Unavailable`.
+    phase that came after it stands, and has what it lacks of the claims. Of matches for several
+    journeys, each accepts its own; returns what became of the last. Raises `Unavailable`.
     """
     await enter_in_directory(store, tenant_id)
     trigger = await _of_open_onboarding(store, tenant_id, trigger)
     accepted = [
-        await _accept(store, bus, tenant_id, part, triggered_by, actor, since)
-        for part in await _by_sync(store, tenant_id, trigger)
+        await _accept(store, bus, tenant_id, sync_id, part, triggered_by, actor, since)
+        for sync_id, part in await _by_sync(store, tenant_id, trigger)
     ]
     return accepted[-1]
 
@@ -64,6 +65,7 @@ async def _accept(
     store: RecordStore,
     bus: EventBus,
     tenant_id: str,
+    sync_id: str,
     trigger: PhaseTrigger,
     triggered_by: str,
     actor: str | None,
@@ -71,10 +73,11 @@ async def _accept(
 ) -> Accepted:
     claim = await _claim_of(store, tenant_id, trigger)
     trigger = await _in_currency_of(store, claim, trigger)
-    of_claim = replace(trigger, sync_id=claim.sync_id) if claim else trigger
-    new = journeys.new_journey(tenant_id, of_claim, actor=actor)
+    of_journey = replace(trigger, sync_id=claim.sync_id if claim else sync_id)
+    new = journeys.new_journey(tenant_id, of_journey, actor=actor)
     known = await journeys.find_journey(store, new)
     journey = known.record if known else new
+    trigger = await _of_seller(store, journey, trigger)
     owner = claim.id if claim else journey.id
     record_id = ids.phase_record_id(owner, trigger.phase)
     requested = _new_phase(record_id, journey, trigger, claim, triggered_by)
@@ -119,38 +122,40 @@ async def _of_open_onboarding(
     return trigger
 
 
-async def _by_sync(store: RecordStore, tenant_id: str, trigger: PhaseTrigger) -> list[PhaseTrigger]:
-    """Matches under a sync id that no journey has are of the syncs that have named their claims,
-    the newest last; it has those, too, whose claims are not known.
+async def _by_sync(
+    store: RecordStore, tenant_id: str, trigger: PhaseTrigger
+) -> list[tuple[str, PhaseTrigger]]:
+    """The sync id of each journey that the trigger is for, and its part of it: the same, but for
+    matches under a sync id that no journey has. Those are of the syncs that have named their
+    claims, and what no sync has named is with the newest that was not cancelled.
 
     Source: the platform's matching worker, which calls the sync by the id of its own job. Otherwise
     the journey that found the claims would wait for its phase 4 for ever.
     """
     if trigger.phase != 4 or not trigger.matches:
-        return [trigger]
+        return [(trigger.sync_id, trigger)]
     if await journeys.find_journey(store, journeys.new_journey(tenant_id, trigger)) is not None:
-        return [trigger]
-    matches = {
+        return [(trigger.sync_id, trigger)]
+    left = {
         ids.claim_key(tenant_id, trigger.user_id, match.claim_id): match
         for match in trigger.matches
     }
-    known = await those(store, tenant_id, ClaimRecord, matches, skips_unreadable=True)
-    found = sorted((one.record for one in known.values()), key=lambda claim: claim.created_at)
-    by_sync: dict[str, list[Match]] = {}
-    unnamed: set[str] = set()
-    for claim in found:
-        if claim.sync_id not in by_sync and claim.sync_id not in unnamed:
-            if await claims.has_own_journey(store, claim):
-                unnamed.add(claim.sync_id)
-            else:
-                by_sync[claim.sync_id] = []
-        if claim.sync_id in by_sync:
-            by_sync[claim.sync_id].append(matches.pop(claim.id))
-    if not by_sync:
-        return [trigger]
-    [*_, newest] = by_sync.values()
-    newest += matches.values()
-    return [replace(trigger, sync_id=sync, matches=its) for sync, its in by_sync.items()]
+    named = await those(store, tenant_id, ClaimRecord, left, skips_unreadable=True)
+    owners = {key: claim.record.execution_id for key, claim in named.items()}
+    of_syncs = await journeys.of_syncs(store, tenant_id, set(owners.values()))
+    parts: dict[str, list[Match]] = {journey.id: [] for journey in of_syncs}
+    for key in [key for key in left if owners.get(key) in parts]:
+        parts[owners[key]].append(left.pop(key))
+    living = [journey.id for journey in of_syncs if journey.status != "cancelled"]
+    if living:
+        parts[living[-1]] += left.values()
+    split = [
+        (journey_input(journey).sync_id, replace(trigger, matches=parts[journey.id]))
+        for journey in of_syncs
+    ]
+    if left and not living:
+        split.append((trigger.sync_id, replace(trigger, matches=list(left.values()))))
+    return split
 
 
 async def _in_currency_of(
@@ -169,6 +174,22 @@ async def _in_currency_of(
         return replace(trigger, currency=claim.currency)
     paid = first.trigger
     return replace(trigger, currency=paid.currency, names_currency=paid.names_currency)
+
+
+async def _of_seller(
+    store: RecordStore, journey: ExecutionRecord, trigger: PhaseTrigger
+) -> PhaseTrigger:
+    """A discovery that names no seller, as those from outside, is of the one whose data was synced:
+    so it is the same as the one that follows from the onboarding.
+    """
+    if trigger.phase != 2 or trigger.seller_id:
+        return trigger
+    try:
+        onboarding = ids.phase_record_id(journey.id, 1)
+        seller = (await store.read(journey.tenant_id, PhaseRecord, onboarding)).record.trigger
+        return replace(trigger, seller_id=seller.seller_id or trigger.user_id)
+    except NotFound:
+        return replace(trigger, seller_id=journey_input(journey).seller_id or trigger.user_id)
 
 
 async def _follow(

@@ -17,6 +17,7 @@ from blocks.contracts.reading.limits import (
     Hours,
     Seconds,
     SecondsOrZero,
+    TokenOrNone,
 )
 from blocks.observability.redaction import masked_url
 from blocks.settings.operations import Operations
@@ -112,7 +113,7 @@ class Live(_Section, frozen=True, kw_only=True):
 class Metrics(_Section, frozen=True, kw_only=True):
     """Who may read them, and where each process serves them; the tenants' port only if set so."""
 
-    bearer_token: str
+    bearer_token: TokenOrNone
     host: str
     path: str
     """On the tenants' port."""
@@ -374,7 +375,7 @@ class Claims(_Section, frozen=True, kw_only=True):
     submission_url: str
     rejections_url: str
     payments_url: str
-    services_token: str
+    services_token: TokenOrNone
     """Sent to each of them as `Authorization: Bearer`; empty: none."""
     call_seconds: Seconds
     """So long one call of a service may take."""

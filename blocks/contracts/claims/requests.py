@@ -60,15 +60,12 @@ class PhaseTrigger(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Of what the phase works with; how the caller named sync and currency does not count, nor
-        does the seller but to phase 1, which is the only one whose callers state it.
-        """
+        """Of what the phase works with; how the caller named sync and currency does not count."""
         content = msgspec.structs.replace(
             self,
             sync_id="",
             names_sync=False,
             names_currency=True,
-            seller_id=self.seller_id if self.phase == 1 else "",
             user_id=matching_id(self.user_id),
             claim_id=self.claim_id and matching_id(self.claim_id),
         )

@@ -37,6 +37,9 @@ Email = Annotated[str, msgspec.Meta(pattern=f"^{EMAIL_PATTERN}$")]
 
 EmailOrNone = Annotated[str, msgspec.Meta(pattern=rf"^({EMAIL_PATTERN})?$")]
 
+TokenOrNone = Annotated[str, msgspec.Meta(pattern=r"^[!-~]*\Z")]
+"""A credential that goes into a header: no blank, no line end, ASCII alone."""
+
 # --- numbers --------------------------------------------------------------------------------------
 
 SPAN_SECONDS_MAX = 315_360_000.0

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from blocks.contracts.reading.limits import TokenOrNone
 from blocks.settings.operations.schedule import Scheduled
 
 
@@ -13,7 +14,7 @@ class CmsSync(Scheduled, frozen=True, kw_only=True):
     core_url: str
     """Base URL of the platform's core, whose endpoints are asked for after each sync; empty: none.
     """
-    token: str
+    token: TokenOrNone
     """Sent to the CMS as `Authorization: Bearer`; empty: none."""
     files_url: Annotated[str, msgspec.Meta(min_length=1)]
     """Where its content is kept: a folder (a relative one lies in `data_dir`), or what fsspec

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from blocks.contracts.reading.limits import TokenOrNone
 from blocks.settings.operations.schedule import Scheduled
 
 
@@ -15,7 +16,7 @@ class NotificationDigest(Scheduled, frozen=True, kw_only=True):
     admins: str
     """Who is notified for a tenant, as `TENANT=ADDRESS`, separated by commas; `*`: for the others.
     """
-    token: str
+    token: TokenOrNone
     """Sent to these services as `Authorization: Bearer`; empty: none."""
 
     @property

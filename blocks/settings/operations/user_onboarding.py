@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from blocks.contracts.reading.limits import TokenOrNone
 from blocks.settings.operations.schedule import Started
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -22,7 +23,7 @@ class UserOnboarding(Started, frozen=True, kw_only=True):
     role: Text
     workspace_url: str
     """Creates the workspace of a user."""
-    token: str
+    token: TokenOrNone
     """Sent to these services as `Authorization: Bearer`; empty: none."""
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ from blocks.ports import EventBus, RecordStore, Stored
 from blocks.queries import every
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.journeys.triggers import A_USER, Died, Fuse, Fused, a_trigger
+from tests.support.stores import put_unreadable
 
 SYNC_1 = ids.journey_id(A_TENANT, A_USER, "sync-1")
 C_1 = ids.claim_key(A_TENANT, A_USER, "c-1")
@@ -68,6 +69,10 @@ class Journey:
         journey = await journeys.read_journey(self.store, A_TENANT, sync, A_USER)
         found = Claim(**{"claim_id": "c-1", **facts})
         return await claims.name_claim(self.store, self.bus, journey.record, found)
+
+    async def cancel(self, sync: str) -> None:
+        stored = await journeys.read_journey(self.store, A_TENANT, sync, A_USER)
+        await transitions.cancel(self.store, stored, "not wanted")
 
     async def opened(self) -> list[str]:
         return [one.record.id async for one in every(self.store, A_TENANT, ExecutionRecord)]
@@ -359,12 +364,102 @@ async def test_matches_of_a_sync_that_is_known_stay_there(journey: Journey) -> N
     assert "sync-2" == accepted.sync_id
 
 
-async def test_a_discovery_that_comes_from_outside_too_is_one(journey: Journey) -> None:
+async def test_of_a_cancelled_journey_only_its_own_matches_are_ignored(journey: Journey) -> None:
+    await journey.name("sync-1", claim_id="c-1")
+    await journey.name("sync-2", claim_id="c-2")
+    for sync in ("sync-1", "sync-2"):
+        await journey.cancel(sync)
+    sent = [{"claim_id": f"c-{number}"} for number in (1, 2, 3)]
+
+    accepted = await journey.accept(4, sync_id="job-7", matches=sent)
+
+    assert ("job-7", "requested") == (accepted.sync_id, accepted.outcome)
+    phase = await journey.phase(4, accepted.execution_id)
+    assert ["c-3"] == [match.claim_id for match in phase.record.trigger.matches]
+
+
+async def test_unknown_matches_are_of_the_newest_journey_that_is_not_cancelled(
+    journey: Journey,
+) -> None:
+    await journey.name("sync-1", claim_id="c-1")
+    await journey.name("sync-2", claim_id="c-2")
+    await journey.cancel("sync-2")
+    sent = [{"claim_id": f"c-{number}"} for number in (1, 2, 3)]
+
+    await journey.accept(4, sync_id="job-7", matches=sent)
+
+    matches = (await journey.phase(4)).record.trigger.matches
+    assert ["c-1", "c-3"] == [match.claim_id for match in matches]
+
+
+async def test_a_journey_is_found_by_the_id_of_the_job_that_matched_its_claims(
+    journey: Journey,
+) -> None:
+    await journey.name()
+    await journey.accept(4, sync_id="job-7", matches=[{"claim_id": "c-1"}])
+    await journey.end(4, "completed")
+
+    for user in (A_USER, None):
+        found = await journeys.read_journey(journey.store, A_TENANT, "job-7", user)
+        assert SYNC_1 == found.record.id
+    [line, *_] = await log.entries(journey.store, A_TENANT, [SYNC_1])
+    assert ["job-7"] == line.other_sync_ids
+
+
+@pytest.mark.parametrize("status", ["requested", "running", "completed", "failed"])
+async def test_what_a_phase_finds_is_not_lost_because_a_part_of_it_was_triggered_meanwhile(
+    journey: Journey, status: str
+) -> None:
+    await journey.name()
+    since = (await journey.phase(1)).record.requested_at
+    await journey.accept(4, sync_id="job-7", matches=[{"claim_id": "c-1", "confidence": 0.4}])
+    if status == "running":
+        await journey.begin(4)
+    elif status != "requested":
+        await journey.end(4, status)
+    found = [{"claim_id": f"c-{number}", "confidence": 0.9} for number in (1, 2)]
+    followed = a_trigger(4, matches=found)
+
+    for _ in range(2):
+        await triggers.accept(
+            journey.store, journey.bus, A_TENANT, followed, triggered_by="phase_3", since=since
+        )
+
+    phase = (await journey.phase(4)).record
+    due = phase.next_trigger or phase.trigger
+    expected = {"c-2": 0.9} if status in ("running", "completed") else {"c-1": 0.4, "c-2": 0.9}
+    assert expected == {match.claim_id: match.confidence for match in due.matches}
+
+
+async def test_matches_are_taken_though_another_journey_of_the_user_cannot_be_read(
+    journey: Journey,
+) -> None:
+    await journey.name("sync-1", claim_id="c-1")
+    await journey.name("sync-2", claim_id="c-2")
+    damaged = ids.journey_id(A_TENANT, A_USER, "sync-2")
+    await put_unreadable(journey.store, ExecutionRecord, A_TENANT, id=damaged)
+    sent = [{"claim_id": f"c-{number}"} for number in (1, 2)]
+
+    assert "sync-1" == (await journey.accept(4, sync_id="job-7", matches=sent)).sync_id
+
+
+@pytest.mark.parametrize(("seller", "outcome"), [(None, "repeated"), ("another", "requested")])
+async def test_a_discovery_from_outside_is_of_the_seller_whose_data_was_synced(
+    journey: Journey, seller: str | None, outcome: str
+) -> None:
+    await journey.accept(1, seller_id="a-seller")
     counts = {"orders_count": 5, "inventory_items": 2}
     followed = replace(a_trigger(2, **counts), seller_id="a-seller")
     await triggers.accept(journey.store, journey.bus, A_TENANT, followed)
+    await journey.end(2, "completed")
 
-    assert "repeated" == (await journey.accept(2, **counts)).outcome
+    if seller is None:
+        accepted = await journey.accept(2, **counts)
+    else:
+        other = replace(followed, seller_id=seller)
+        accepted = await triggers.accept(journey.store, journey.bus, A_TENANT, other)
+
+    assert outcome == accepted.outcome
 
 
 async def test_a_default_sync_id_that_is_spelled_out_can_be_joined(journey: Journey) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from blocks.settings import load_settings
+from blocks.settings import BadSetting, load_settings
 from blocks.settings.environment.names import secret_variables
 from blocks.settings.environment.table import described
 from blocks.settings.keys import setting_keys
@@ -34,6 +34,15 @@ def test_no_secret_is_in_the_representation_of_the_settings(ending: str) -> None
 
     assert given
     assert secret not in repr(load_settings(given))
+
+
+@pytest.mark.parametrize("value", ["two words", "line-end\n", "schlüssel"])
+def test_a_token_that_fits_into_no_header_is_refused_unseen(value: str) -> None:
+    tokens = [one.variable for one in described() if (one.variable or "").endswith("_TOKEN")]
+    for variable in filter(None, tokens):
+        with pytest.raises(BadSetting, match=variable) as refused:
+            load_settings({variable: value})
+        assert value not in str(refused.value)
 
 
 def test_what_is_a_secret_or_may_hold_one_is_marked() -> None:
