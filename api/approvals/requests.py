@@ -38,7 +38,7 @@ from api.http.lists import (
     part_of,
 )
 from api.http.parameters import Bound, Texts, between, moment, texts, words
-from api.http.records import Bus, Store, find
+from api.http.records import AllSettings, Bus, Store, find
 from api.idempotency import KEY_ERRORS
 from blocks.approvals import lifecycle, stand_ins
 from blocks.approvals.decisions import ApproverAct, is_overdue, may_act
@@ -164,6 +164,7 @@ async def read_approval_history(
 async def create_approval(
     store: Store,
     bus: Bus,
+    settings: AllSettings,
     tenant_id: TenantId,
     actor: Caller,
     data: JSONBody[NewApproval],
@@ -176,7 +177,8 @@ async def create_approval(
     check_terms(actor, data)
     await _check(store, tenant_id, data)
     await enter_in_directory(store, tenant_id)
-    stored = await lifecycle.open_approval(store, _new_approval(tenant_id, actor, data))
+    wanted = _new_approval(tenant_id, actor, data)
+    stored = await lifecycle.open_approval(store, wanted, settings.server)
     if data.execution_id is not None and not await lifecycle.attach(
         store, stored, at_most=lifecycle.ASKED_MAX
     ):

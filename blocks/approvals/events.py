@@ -54,6 +54,7 @@ def _event_of(
                 approver_id=approval.approver_id,
                 recipient_id=approval.recipient_id,
                 correlation_id=approval.correlation_id,
+                approval_url=approval.approval_url,
                 approval_id=approval.id,
             )
         case "reminded":

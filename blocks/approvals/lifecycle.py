@@ -12,6 +12,7 @@ from inspect import isawaitable
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from blocks import signals
 from blocks.approvals import stand_ins
@@ -40,6 +41,8 @@ from blocks.ports import (
     WrongVersion,
 )
 from blocks.queries import every
+from blocks.settings.links import approval_url
+from blocks.settings.sections import Server
 from blocks.tenants.directory import enter_in_directory
 from blocks.updates import update
 
@@ -60,10 +63,14 @@ class TooManyAsked(Exception):
 # --- ask ------------------------------------------------------------------------------------------
 
 
-async def open_approval(store: RecordStore, approval: ApprovalRecord) -> Stored[ApprovalRecord]:
+async def open_approval(
+    store: RecordStore, approval: ApprovalRecord, server: Server | None = None
+) -> Stored[ApprovalRecord]:
     """The approval as it stands: this one if it is new, else the one of the same id that was there
-    before.
+    before. `server` has the address of its page, for the event that we publish of it.
     """
+    if server is not None:
+        approval = replace(approval, approval_url=approval_url(server, approval.id))
     try:
         return await store.create(approval.tenant_id, with_next_look(approval))
     except AlreadyExists:

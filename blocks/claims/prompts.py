@@ -72,6 +72,7 @@ async def ask(
     return await put(
         store,
         bus,
+        settings,
         record,
         prompt,
         rule=await prompt_rules.prompt_rule(store, record.tenant_id, settings),
@@ -84,6 +85,7 @@ async def ask(
 async def put(
     store: RecordStore,
     bus: EventBus,
+    settings: Settings,
     claim: ClaimRecord,
     prompt: Prompt,
     *,
@@ -103,7 +105,7 @@ async def put(
         return None
     terms = terms_of(rule, utc_now())
     approval = _approval_of(claim, claim.approval_id, prompt, terms, retry, asked_by)
-    await lifecycle.open_approval(store, approval)
+    await lifecycle.open_approval(store, approval, settings.server)
     now = (await store.read(claim.tenant_id, ClaimRecord, claim.id)).record
     stored = await moving.bring_prompt(store, now, approval.id)
     try:

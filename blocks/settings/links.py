@@ -23,6 +23,12 @@ def execution_url(server: Server, execution_id: str) -> str | None:
     return f"{base}/api/v1/executions/{quote(execution_id, safe='')}" if base else None
 
 
+def approval_url(server: Server, approval_id: str) -> str | None:
+    """The page on which people decide it; None unless `server.public_url` is set."""
+    base = server.public_url.rstrip("/")
+    return f"{base}/approvals/{quote(approval_id, safe='')}" if base else None
+
+
 def api_url(server: Server) -> str:
     """Where people reach the API: `server.public_url`, else this machine's own address."""
     return server.public_url.rstrip("/") or url_of(server.host, server.port)

@@ -167,7 +167,9 @@ async def asked_at_gate(context: Runtime, gated: Gated) -> list[Stored[ApprovalR
     """
     asked = await lifecycle.approvals_of(context.store, gated.stored.record)
     if not asked or (gated.rule_asks and not _own_in(asked, gated.stored.record)):
-        own = await lifecycle.open_approval(context.store, gated.approval())
+        own = await lifecycle.open_approval(
+            context.store, gated.approval(), context.settings.server
+        )
         asks = own.record.summary.replace("*", "")
         log.info("approval %s is asked: %s", own.record.id, asks)
         asked = [*asked, own]

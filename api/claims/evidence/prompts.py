@@ -81,6 +81,7 @@ async def create_prompt(
     approval = await prompts.put(
         store,
         bus,
+        settings,
         claim,
         prompt,
         rule=await rule_for_caller(store, tenant_id, settings, data.expiry_hours),

@@ -46,6 +46,8 @@ class ApprovalRecord(Record, frozen=True, kw_only=True, tag="approval"):
     recipient_id: str | None = None
     """Likewise."""
     correlation_id: str | None = None
+    approval_url: str | None = None
+    """Where people decide it, for its first event; None where no `server.public_url` was set."""
     decided_by: str | None = None
     decided_at: datetime | None = None
     decided_through: str | None = None

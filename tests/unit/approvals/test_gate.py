@@ -33,6 +33,7 @@ from flows.shared.approval_gate import asked_at_gate, pass_gate
 from flows.shared.runtime import Runtime
 from tests.support.factories import A_TENANT, an_approval, an_execution, now
 from tests.support.flow_runs import RememberedFlowRuns
+from tests.support.system.ledger import ledger_of
 
 ENDED = PreviousOutcome(status="failed", completed_at=now(), retried_at=now())
 TWO_PEOPLE = ApprovalPolicy(approvers=Approvers(users=("ann", "bob")), quorum=2)
@@ -118,6 +119,25 @@ async def test_the_rules_own_that_was_granted_in_an_earlier_try_is_not_asked_aga
 
     analysis = Analysis(execution, AnalysisRules(frozenset(), timedelta(60), ASKS_ALWAYS))
     assert [own.id] == [one.record.id for one in await asked_at_gate(context, analysis)]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "page"),
+    [("", None), ("https://api.example/", "https://api.example/approvals/{id}")],
+)
+async def test_the_request_names_the_page_on_which_people_decide(
+    tmp_path: Path, public_url: str, page: str | None
+) -> None:
+    settings = load_settings({"ORCHESTRATOR_DATA_DIR": str(tmp_path), "PUBLIC_URL": public_url})
+    async with (
+        open_store(settings) as store,
+        open_bus(settings, "test") as bus,
+        ledger_of(bus, "pages") as ledger,
+    ):
+        _, [own] = await at_gate(Runtime(settings, bus, store, RememberedFlowRuns()), ASKS_ALWAYS)
+        [event] = await ledger.published("hitl.approval.requested")
+
+    assert (page and page.format(id=own.record.id)) == event["data"].get("approvalUrl")
 
 
 async def test_without_a_rule_only_what_others_asked_for_is_waited_for(context: Runtime) -> None:
