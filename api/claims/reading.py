@@ -37,8 +37,12 @@ R = TypeVar("R", bound=Record)
 async def found_journey(
     store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None
 ) -> ExecutionRecord:
-    """Raises `JourneyNotFound`."""
-    return (await stored_journey(store, tenant_id, sync_id, user_id)).record
+    """Also under another name that a phase's caller had for the sync. Raises `JourneyNotFound`."""
+    try:
+        found = await journeys.read_journey(store, tenant_id, sync_id, user_id, by_other_names=True)
+    except NotFound:
+        raise JourneyNotFound from None
+    return found.record
 
 
 async def stored_journey(

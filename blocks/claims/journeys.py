@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 from collections.abc import Collection
 from contextlib import suppress
-from itertools import compress
-from typing import Any
 
 import msgspec
 
@@ -33,8 +31,10 @@ from blocks.ports import (
     Query,
     RecordStore,
     Stored,
+    UnreadableRecord,
+    Where,
 )
-from blocks.queries import every, those
+from blocks.queries import every
 from blocks.updates import update
 
 _AT_ONCE = 16
@@ -89,52 +89,70 @@ async def open_journey(store: RecordStore, new: ExecutionRecord) -> None:
 
 
 async def read_journey(
-    store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None = None
+    store: RecordStore,
+    tenant_id: str,
+    sync_id: str,
+    user_id: str | None = None,
+    *,
+    by_other_names: bool = False,
 ) -> Stored[ExecutionRecord]:
-    """The journey under this sync id, or one that has done a phase under it, of this user or,
-    without one, the newest of any user of the tenant. Raises `NotFound`.
+    """The journey under this sync id, of this user or, without one, the newest of any user of the
+    tenant. Raises `NotFound`.
+
+    `by_other_names`, for who reads it only: else the user's newest that has done a phase which its
+    caller called so.
     """
-    of_user: dict[str, Any] = {}
+    of_sync: Where = {"sync_id": sync_id}
+    lines: Where = of_sync
     if user_id is not None:
-        of_user = {"user_id": spellings(user_id)}
+        journey_id = ids.journey_id(tenant_id, user_id, sync_id)
         with suppress(NotFound):
-            journey_id = ids.journey_id(tenant_id, user_id, sync_id)
             return await store.read(tenant_id, ExecutionRecord, journey_id)
-    of_sync = {"sync_id": sync_id, **of_user}
-    async for phase in every(store, tenant_id, PhaseRecord, of_sync, newest_first=True):
-        return await store.read(tenant_id, ExecutionRecord, phase.record.execution_id)
+        lines = {"user_id": spellings(user_id), "other_sync_ids": Contains(sync_id)}
+        if not by_other_names:
+            raise NotFound(f"the user has no journey of sync {sync_id[:80]}")
+    else:
+        async for phase in every(store, tenant_id, PhaseRecord, of_sync, newest_first=True):
+            return await store.read(tenant_id, ExecutionRecord, phase.record.execution_id)
     # The phases of a claim that was joined lie with the sync that named it; the log stays.
-    for names in (of_sync, {"other_sync_ids": Contains(sync_id), **of_user}):
-        async for line in every(store, tenant_id, PhaseLogEntry, names, newest_first=True):
-            return await store.read(tenant_id, ExecutionRecord, line.record.execution_id)
+    async for line in every(store, tenant_id, PhaseLogEntry, lines, newest_first=True):
+        return await store.read(tenant_id, ExecutionRecord, line.record.execution_id)
     raise NotFound(f"there is no journey of sync {sync_id[:80]}")
 
 
 async def of_syncs(
     store: RecordStore, tenant_id: str, execution_ids: Collection[str]
-) -> list[ExecutionRecord]:
-    """Those of these journeys that know of a sync, the newest last. One that cannot be read, or
-    whose phases cannot, is none of them.
+) -> tuple[list[ExecutionRecord], UnreadableRecord | None]:
+    """Those of these journeys that know of a sync, the newest last; and the error, if one cannot be
+    read.
     """
-    found = await those(store, tenant_id, ExecutionRecord, execution_ids, skips_unreadable=True)
-    known = sorted((one.record for one in found.values()), key=lambda one: one.created_at)
-    of_syncs: list[ExecutionRecord] = []
-    for start in range(0, len(known), _AT_ONCE):
-        part = known[start : start + _AT_ONCE]
-        know = (knows_a_sync(store, journey, skips_unreadable=True) for journey in part)
-        of_syncs += compress(part, await asyncio.gather(*know))
-    return of_syncs
+
+    async def of_sync(id: str) -> ExecutionRecord | UnreadableRecord | None:
+        try:
+            journey = (await store.read(tenant_id, ExecutionRecord, id)).record
+            return journey if await knows_a_sync(store, journey) else None
+        except NotFound:
+            return None
+        except UnreadableRecord as error:
+            return error
+
+    asked, found, problem = sorted(execution_ids), list[ExecutionRecord](), None
+    for start in range(0, len(asked), _AT_ONCE):
+        for one in await asyncio.gather(*map(of_sync, asked[start : start + _AT_ONCE])):
+            match one:
+                case ExecutionRecord():
+                    found.append(one)
+                case UnreadableRecord():
+                    problem = one
+    return sorted(found, key=lambda journey: journey.created_at), problem
 
 
-async def knows_a_sync(
-    store: RecordStore, journey: ExecutionRecord, *, skips_unreadable: bool = False
-) -> bool:
+async def knows_a_sync(store: RecordStore, journey: ExecutionRecord) -> bool:
     """Whether a phase of the journey is about a sync, and not about a claim."""
     if journey_input(journey).named_by_claim:
         return False
     of_sync = {"execution_id": journey.id, "claim_key": None}
-    wanted = Query(PhaseRecord, of_sync, limit=1, skips_unreadable=skips_unreadable)
-    return bool((await store.query(journey.tenant_id, wanted)).items)
+    return bool((await store.query(journey.tenant_id, Query(PhaseRecord, of_sync, limit=1))).items)
 
 
 async def phases_of(

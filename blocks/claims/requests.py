@@ -24,6 +24,7 @@ from blocks.contracts import ids
 from blocks.contracts.claims.findings import FINDINGS_MAX, Claim, Match
 from blocks.contracts.claims.phases import PHASES
 from blocks.contracts.claims.requests import PhaseTrigger
+from blocks.contracts.reading.uuids import matching_id
 from blocks.contracts.records.claims import ClaimRecord, PhaseLogEntry, PhaseRecord
 from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore, Stored, Unavailable
 
@@ -56,7 +57,7 @@ async def request(
         if requested.triggered_by in _causes(known) or not (rest.claims or rest.matches):
             return "repeated"
         if known.status == "failed":  # and what has failed is in the next round, too
-            rest = _merged(known.trigger, rest)
+            rest = _merged(known.trigger, rest, known.sync_id)
         requested = replace(requested, trigger=rest)
     if known.status != "failed" and requested.trigger.digest in _digests(known):
         return "repeated"
@@ -64,12 +65,14 @@ async def request(
         await log_ignored(store, bus, requested, reason)
         return "ignored"
     if known.status == "requested":
-        merged = _merged(known.trigger, requested.trigger)
+        merged = _merged(known.trigger, requested.trigger, known.sync_id)
         await _replace(store, stored, trigger=merged)
         return "requested"
     if known.is_due:  # also one that has ended, whose end is not on the log yet
         following = known.next_trigger
-        merged = _merged(following, requested.trigger) if following else requested.trigger
+        merged = (
+            _merged(following, requested.trigger, known.sync_id) if following else requested.trigger
+        )
         await _replace(store, stored, next_trigger=merged, next_triggered_by=requested.triggered_by)
         return "queued"
     await _replace(store, stored, **next_round(known, requested.trigger, requested.triggered_by))
@@ -104,12 +107,12 @@ def next_round(known: PhaseRecord, trigger: PhaseTrigger, triggered_by: str) -> 
 def _rest_of(trigger: PhaseTrigger, known: PhaseRecord) -> PhaseTrigger:
     """The trigger, of those claims alone that were not requested before: what was stands."""
     before = [one for one in (known.trigger, known.next_trigger) if one]
-    found = {claim.claim_id for one in before for claim in one.claims}
-    matched = {match.claim_id for one in before for match in one.matches}
+    found = {matching_id(claim.claim_id) for one in before for claim in one.claims}
+    matched = {matching_id(match.claim_id) for one in before for match in one.matches}
     return replace(
         trigger,
-        claims=[claim for claim in trigger.claims if claim.claim_id not in found],
-        matches=[match for match in trigger.matches if match.claim_id not in matched],
+        claims=[one for one in trigger.claims if matching_id(one.claim_id) not in found],
+        matches=[one for one in trigger.matches if matching_id(one.claim_id) not in matched],
     )
 
 
@@ -139,15 +142,22 @@ def _payout(trigger: PhaseTrigger) -> tuple[int | None, str]:
     return trigger.amount_cents, trigger.currency
 
 
-def _merged(earlier: PhaseTrigger, later: PhaseTrigger) -> PhaseTrigger:
-    """The later one, with the claims and matches that only the earlier named. Raises `Unavailable`
-    when it is too much for a record: later, a part of it will have been done.
+def _merged(earlier: PhaseTrigger, later: PhaseTrigger, sync_id: str) -> PhaseTrigger:
+    """The later one, with the claims and matches that only the earlier named, and under another
+    name of the sync if one of them has it. Raises `Unavailable` when it is too much for a record:
+    later, a part of it will have been done.
     """
     found: dict[str, Claim] = {one.claim_id: one for one in [*earlier.claims, *later.claims]}
     matches: dict[str, Match] = {one.claim_id: one for one in [*earlier.matches, *later.matches]}
     if len(found) > FINDINGS_MAX or len(matches) > FINDINGS_MAX:
         raise Unavailable(f"phase {later.phase} has not begun what it was given before")
-    merged = replace(later, claims=list(found.values()), matches=list(matches.values()))
+    named = earlier if later.sync_id == sync_id else later
+    merged = replace(
+        later,
+        sync_id=named.sync_id,
+        claims=list(found.values()),
+        matches=list(matches.values()),
+    )
     if len(msgspec.json.encode(merged)) > _TRIGGER_BYTES_MAX:
         raise Unavailable(f"phase {later.phase} has not begun what it was given before")
     return merged

@@ -6,6 +6,7 @@ has ended it.
 """
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -19,7 +20,14 @@ from blocks.contracts.claims.requests import PhaseTrigger
 from blocks.contracts.claims.workflow import journey_input
 from blocks.contracts.records import ExecutionRecord
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
-from blocks.ports import AlreadyExists, EventBus, NotFound, RecordStore
+from blocks.ports import (
+    AlreadyExists,
+    EventBus,
+    NotFound,
+    RecordStore,
+    Unavailable,
+    UnreadableRecord,
+)
 from blocks.processes import fault_points
 from blocks.queries import every, those
 from blocks.tenants.directory import enter_in_directory
@@ -50,14 +58,23 @@ async def accept(
 
     `since`, of a phase that follows from another: when that one was requested. A request of the
     phase that came after it stands, and has what it lacks of the claims. Of matches for several
-    journeys, each accepts its own; returns what became of the last. Raises `Unavailable`.
+    journeys, each accepts its own; returns what became of the last. Raises `Unavailable`, and
+    `UnreadableRecord`; what was accepted then is accepted.
     """
     await enter_in_directory(store, tenant_id)
     trigger = await _of_open_onboarding(store, tenant_id, trigger)
-    accepted = [
-        await _accept(store, bus, tenant_id, sync_id, part, triggered_by, actor, since)
-        for sync_id, part in await _by_sync(store, tenant_id, trigger)
-    ]
+    accepted: list[Accepted] = []
+    failure: UnreadableRecord | Unavailable | None
+    parts, failure = await _by_sync(store, tenant_id, trigger)
+    for sync_id, part in parts:
+        try:
+            accepted.append(
+                await _accept(store, bus, tenant_id, sync_id, part, triggered_by, actor, since)
+            )
+        except (Unavailable, UnreadableRecord) as error:  # the other journeys have theirs
+            failure = failure or error
+    if failure:
+        raise failure
     return accepted[-1]
 
 
@@ -124,38 +141,54 @@ async def _of_open_onboarding(
 
 async def _by_sync(
     store: RecordStore, tenant_id: str, trigger: PhaseTrigger
-) -> list[tuple[str, PhaseTrigger]]:
+) -> tuple[list[tuple[str, PhaseTrigger]], UnreadableRecord | None]:
     """The sync id of each journey that the trigger is for, and its part of it: the same, but for
     matches under a sync id that no journey has. Those are of the syncs that have named their
-    claims, and what no sync has named is with the newest that was not cancelled.
+    claims, and what no sync has named is with the newest, if possible one that was not cancelled.
+
+    With an error, a claim or its journey cannot be read: what is of no other journey is left out.
 
     Source: the platform's matching worker, which calls the sync by the id of its own job. Otherwise
     the journey that found the claims would wait for its phase 4 for ever.
     """
+    as_sent = [(trigger.sync_id, trigger)]
     if trigger.phase != 4 or not trigger.matches:
-        return [(trigger.sync_id, trigger)]
+        return as_sent, None
     if await journeys.find_journey(store, journeys.new_journey(tenant_id, trigger)) is not None:
-        return [(trigger.sync_id, trigger)]
-    left = {
-        ids.claim_key(tenant_id, trigger.user_id, match.claim_id): match
-        for match in trigger.matches
-    }
-    named = await those(store, tenant_id, ClaimRecord, left, skips_unreadable=True)
-    owners = {key: claim.record.execution_id for key, claim in named.items()}
-    of_syncs = await journeys.of_syncs(store, tenant_id, set(owners.values()))
+        return as_sent, None
+    left: dict[str, Match] = {}
+    for match in trigger.matches:
+        key = ids.claim_key(tenant_id, trigger.user_id, match.claim_id)
+        if key not in left or left[key].confidence < match.confidence:
+            left[key] = match
+    named, unread = await _named_of(store, tenant_id, left)
+    of_claims = {claim.id: claim.execution_id for claim in named}
+    of_syncs, problem = await journeys.of_syncs(store, tenant_id, set(of_claims.values()))
     parts: dict[str, list[Match]] = {journey.id: [] for journey in of_syncs}
-    for key in [key for key in left if owners.get(key) in parts]:
-        parts[owners[key]].append(left.pop(key))
-    living = [journey.id for journey in of_syncs if journey.status != "cancelled"]
-    if living:
-        parts[living[-1]] += left.values()
+    for key in [key for key in left if of_claims.get(key) in parts]:
+        parts[of_claims[key]].append(left.pop(key))
+    if unread is None and problem is None:
+        if not of_syncs:
+            return as_sent, None
+        living = [journey for journey in of_syncs if journey.status != "cancelled"]
+        parts[(living or of_syncs)[-1].id] += left.values()
     split = [
         (journey_input(journey).sync_id, replace(trigger, matches=parts[journey.id]))
         for journey in of_syncs
     ]
-    if left and not living:
-        split.append((trigger.sync_id, replace(trigger, matches=list(left.values()))))
-    return split
+    return split, unread or problem
+
+
+async def _named_of(
+    store: RecordStore, tenant_id: str, keys: Collection[str]
+) -> tuple[list[ClaimRecord], UnreadableRecord | None]:
+    """The claims under these keys; and the error, if one cannot be read."""
+    try:
+        found, problem = await those(store, tenant_id, ClaimRecord, keys), None
+    except UnreadableRecord as error:
+        found = await those(store, tenant_id, ClaimRecord, keys, skips_unreadable=True)
+        problem = error
+    return [claim.record for claim in found.values()], problem
 
 
 async def _in_currency_of(
@@ -184,12 +217,13 @@ async def _of_seller(
     """
     if trigger.phase != 2 or trigger.seller_id:
         return trigger
+    user_id = journey_input(journey).user_id
     try:
         onboarding = ids.phase_record_id(journey.id, 1)
         seller = (await store.read(journey.tenant_id, PhaseRecord, onboarding)).record.trigger
-        return replace(trigger, seller_id=seller.seller_id or trigger.user_id)
+        return replace(trigger, seller_id=seller.seller_id or user_id)
     except NotFound:
-        return replace(trigger, seller_id=journey_input(journey).seller_id or trigger.user_id)
+        return replace(trigger, seller_id=journey_input(journey).seller_id or user_id)
 
 
 async def _follow(

@@ -99,7 +99,8 @@ async def _journey(
 ) -> ExecutionRecord:
     """Raises `NotFound` with a readable message."""
     try:
-        return (await journeys.read_journey(store, tenant_id, sync_id, user_id)).record
+        found = await journeys.read_journey(store, tenant_id, sync_id, user_id, by_other_names=True)
+        return found.record
     except NotFound:
         of_user = f" of user {user_id}" if user_id else ""
         raise NotFound(f"tenant {tenant_id} has no journey {sync_id}{of_user}") from None

@@ -11,10 +11,10 @@ from blocks.claims import claims, journeys, log, rounds, triggers
 from blocks.contracts import ids
 from blocks.contracts.claims.findings import Claim
 from blocks.contracts.claims.requests import PhaseTrigger
-from blocks.contracts.records import ExecutionRecord
+from blocks.contracts.records import ExecutionRecord, Record
 from blocks.contracts.records.claims import ClaimRecord, PhaseRecord
 from blocks.executions import transitions
-from blocks.ports import EventBus, RecordStore, Stored
+from blocks.ports import EventBus, NotFound, RecordStore, Stored, UnreadableRecord
 from blocks.queries import every
 from tests.support.factories import A_TENANT, ANOTHER_TENANT
 from tests.support.journeys.triggers import A_USER, Died, Fuse, Fused, a_trigger
@@ -364,18 +364,17 @@ async def test_matches_of_a_sync_that_is_known_stay_there(journey: Journey) -> N
     assert "sync-2" == accepted.sync_id
 
 
-async def test_of_a_cancelled_journey_only_its_own_matches_are_ignored(journey: Journey) -> None:
-    await journey.name("sync-1", claim_id="c-1")
-    await journey.name("sync-2", claim_id="c-2")
-    for sync in ("sync-1", "sync-2"):
-        await journey.cancel(sync)
-    sent = [{"claim_id": f"c-{number}"} for number in (1, 2, 3)]
+async def test_matches_of_cancelled_journeys_alone_are_ignored_each_time(
+    journey: Journey,
+) -> None:
+    await journey.name()
+    await journey.cancel("sync-1")
+    sent = [{"claim_id": f"c-{number}"} for number in (1, 2)]
 
-    accepted = await journey.accept(4, sync_id="job-7", matches=sent)
+    accepted = [await journey.accept(4, sync_id="job-7", matches=sent) for _ in range(2)]
 
-    assert ("job-7", "requested") == (accepted.sync_id, accepted.outcome)
-    phase = await journey.phase(4, accepted.execution_id)
-    assert ["c-3"] == [match.claim_id for match in phase.record.trigger.matches]
+    assert ["ignored", "ignored"] == [one.outcome for one in accepted]
+    assert [SYNC_1] == await journey.opened()
 
 
 async def test_unknown_matches_are_of_the_newest_journey_that_is_not_cancelled(
@@ -392,16 +391,23 @@ async def test_unknown_matches_are_of_the_newest_journey_that_is_not_cancelled(
     assert ["c-1", "c-3"] == [match.claim_id for match in matches]
 
 
-async def test_a_journey_is_found_by_the_id_of_the_job_that_matched_its_claims(
-    journey: Journey,
+@pytest.mark.parametrize("is_joined", [False, True])
+async def test_a_journey_is_read_by_the_id_of_the_job_that_matched_its_claims(
+    journey: Journey, is_joined: bool
 ) -> None:
     await journey.name()
     await journey.accept(4, sync_id="job-7", matches=[{"claim_id": "c-1"}])
+    if is_joined:
+        await journey.accept(4, matches=[{"claim_id": "c-2"}])
     await journey.end(4, "completed")
 
-    for user in (A_USER, None):
-        found = await journeys.read_journey(journey.store, A_TENANT, "job-7", user)
-        assert SYNC_1 == found.record.id
+    found = await journeys.read_journey(
+        journey.store, A_TENANT, "job-7", A_USER, by_other_names=True
+    )
+
+    assert SYNC_1 == found.record.id
+    with pytest.raises(NotFound):
+        await journeys.read_journey(journey.store, A_TENANT, "job-7", A_USER)
     [line, *_] = await log.entries(journey.store, A_TENANT, [SYNC_1])
     assert ["job-7"] == line.other_sync_ids
 
@@ -431,16 +437,28 @@ async def test_what_a_phase_finds_is_not_lost_because_a_part_of_it_was_triggered
     assert expected == {match.claim_id: match.confidence for match in due.matches}
 
 
-async def test_matches_are_taken_though_another_journey_of_the_user_cannot_be_read(
-    journey: Journey,
+@pytest.mark.parametrize("kind", [ClaimRecord, ExecutionRecord, PhaseRecord])
+async def test_matches_of_what_cannot_be_read_are_refused_and_all_others_taken(
+    journey: Journey, kind: type[Record]
 ) -> None:
     await journey.name("sync-1", claim_id="c-1")
     await journey.name("sync-2", claim_id="c-2")
-    damaged = ids.journey_id(A_TENANT, A_USER, "sync-2")
-    await put_unreadable(journey.store, ExecutionRecord, A_TENANT, id=damaged)
-    sent = [{"claim_id": f"c-{number}"} for number in (1, 2)]
+    second = ids.journey_id(A_TENANT, A_USER, "sync-2")
+    damaged = {
+        ClaimRecord: ids.claim_key(A_TENANT, A_USER, "c-2"),
+        ExecutionRecord: second,
+        PhaseRecord: ids.phase_record_id(second, 1),
+    }
+    its = {"executionId": second} if kind is PhaseRecord else {}
+    await put_unreadable(journey.store, kind, A_TENANT, id=damaged[kind], **its)
+    sent = [{"claim_id": f"c-{number}"} for number in (3, 2, 1)]
 
-    assert "sync-1" == (await journey.accept(4, sync_id="job-7", matches=sent)).sync_id
+    for _ in range(2):
+        with pytest.raises(UnreadableRecord):
+            await journey.accept(4, sync_id="job-7", matches=sent)
+
+    matches = (await journey.phase(4)).record.trigger.matches
+    assert ["c-1"] == [match.claim_id for match in matches]
 
 
 @pytest.mark.parametrize(("seller", "outcome"), [(None, "repeated"), ("another", "requested")])
