@@ -240,7 +240,9 @@ def redeploy(parts: Orchestra, source: Path) -> None:
 
 
 def changed_source(folder: Path) -> Path:
-    """A copy of the project in which the flow and its task are others than before."""
+    """A copy of the project in which the flow and its task are others than before. What is printed
+    has to be in the log at once: nothing else may flush it before the test looks.
+    """
     here = Path(__file__).parents[3]
     for package in ("api", "blocks", "deployments", "flows", "listeners"):
         shutil.copytree(
@@ -256,7 +258,7 @@ def changed_source(folder: Path) -> Path:
         )
         .replace(
             "    context = await runtime.get()\n",
-            "    context = await runtime.get()\n    print('the source was changed')\n",
+            "    context = await runtime.get()\n    print('the source was changed', flush=True)\n",
         )
     )
     assert changed.count("changed") == 2
