@@ -113,7 +113,7 @@ class Live(_Section, frozen=True, kw_only=True):
 class Metrics(_Section, frozen=True, kw_only=True):
     """Who may read them, and where each process serves them; the tenants' port only if set so."""
 
-    bearer_token: TokenOrNone
+    bearer_token: str
     host: str
     path: str
     """On the tenants' port."""

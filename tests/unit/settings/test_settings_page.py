@@ -38,8 +38,9 @@ def test_no_secret_is_in_the_representation_of_the_settings(ending: str) -> None
 
 @pytest.mark.parametrize("value", ["two words", "line-end\n", "schlüssel"])
 def test_a_token_that_fits_into_no_header_is_refused_unseen(value: str) -> None:
-    tokens = [one.variable for one in described() if (one.variable or "").endswith("_TOKEN")]
-    for variable in filter(None, tokens):
+    variables = {one.variable for one in described() if one.variable}
+    shown_to_us = {"METRICS_BEARER_TOKEN"}  # compared as bytes, whatever they are
+    for variable in {one for one in variables if one.endswith("_TOKEN")} - shown_to_us:
         with pytest.raises(BadSetting, match=variable) as refused:
             load_settings({variable: value})
         assert value not in str(refused.value)
