@@ -38,19 +38,22 @@ async def found_journey(
     store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None
 ) -> ExecutionRecord:
     """Also under another name that a phase's caller had for the sync. Raises `JourneyNotFound`."""
-    try:
-        found = await journeys.read_journey(store, tenant_id, sync_id, user_id, by_other_names=True)
-    except NotFound:
-        raise JourneyNotFound from None
-    return found.record
+    return (await stored_journey(store, tenant_id, sync_id, user_id, by_other_names=True)).record
 
 
 async def stored_journey(
-    store: RecordStore, tenant_id: str, sync_id: str, user_id: str | None
+    store: RecordStore,
+    tenant_id: str,
+    sync_id: str,
+    user_id: str | None,
+    *,
+    by_other_names: bool = False,
 ) -> Stored[ExecutionRecord]:
     """With the store's ETag, under which it is changed. Raises `JourneyNotFound`."""
     try:
-        return await journeys.read_journey(store, tenant_id, sync_id, user_id)
+        return await journeys.read_journey(
+            store, tenant_id, sync_id, user_id, by_other_names=by_other_names
+        )
     except NotFound:
         raise JourneyNotFound from None
 

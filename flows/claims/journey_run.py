@@ -219,12 +219,12 @@ class JourneyRun:
             done = await self._in_time(record, self._doing(record, lambda: phases.do(work)))
         except Exception as error:  # of any kind: one phase must not end the others
             code, reason = phases.failure_of(error)
-            level = logging.ERROR if code == "phase-error" else logging.WARNING
+            is_ours = code == "phase-error"
             log.log(
-                level,
+                logging.ERROR if is_ours else logging.WARNING,
                 "%s of %s failed: %s",
                 *(_title(record), record.user_id, reason),
-                exc_info=error if code == "phase-error" else None,
+                exc_info=is_ours,
             )
             after = await rounds.fail(store, bus, begun, code, reason, previous=previous)
         else:

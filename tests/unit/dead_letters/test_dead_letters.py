@@ -91,13 +91,18 @@ async def test_the_same_letter_collected_twice_is_one(store: RecordStore) -> Non
     assert first == again
 
 
+async def kept_and_damaged(store: RecordStore, message: Message) -> str:
+    """The id of the message's letter, whose record cannot be read."""
+    kept = await dead_letters.keep(store, QUEUE.name, message)
+    return await put_unreadable(store, DeadLetterRecord, A_TENANT, id=kept.record.id)
+
+
 async def test_what_comes_back_to_a_letter_that_cannot_be_read_is_a_letter_of_its_own(
     store: RecordStore,
 ) -> None:
     replayed = a_dead_letter()
-    first = await dead_letters.keep(store, QUEUE.name, replayed)
-    await put_unreadable(store, DeadLetterRecord, A_TENANT, id=first.record.id)
-    headers = {**replayed.headers, dead_letters.LETTER_ID: first.record.id}
+    damaged = await kept_and_damaged(store, replayed)
+    headers = {**replayed.headers, dead_letters.LETTER_ID: damaged}
 
     stored = await dead_letters.keep(store, QUEUE.name, replace(replayed, headers=headers))
 
@@ -108,14 +113,13 @@ async def test_a_letter_whose_record_cannot_be_read_is_kept_beside_it_once(
     store: RecordStore,
 ) -> None:
     message = a_dead_letter()
-    first = await dead_letters.keep(store, QUEUE.name, message)
-    await put_unreadable(store, DeadLetterRecord, A_TENANT, id=first.record.id)
+    damaged = await kept_and_damaged(store, message)
 
     beside = await dead_letters.keep(store, QUEUE.name, message)
     again = await dead_letters.keep(store, QUEUE.name, message)
 
     assert beside == again
-    assert first.record.id != beside.record.id
+    assert damaged != beside.record.id
     assert message.body == dead_letters.content_of(
         await dead_letters.read_body(store, beside.record)
     )
